@@ -1,0 +1,81 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The parts of the test suite, in the order they run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+PYTHON = ".venv/bin/python"
+CLUSTER = {"AMBIENT_DIR": "build/test"}
+ENVIRONMENT = (PYTHON, "tests/environment/env.py")
+TEST_CLUSTER = ("--name", "ambient-test", "--dir", "build/test")
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of a part. `counts_cases`: it is a pytest run, and its cases are counted."""
+
+    name: str
+    argv: tuple[str, ...]
+    timeout: int = 900  # seconds
+    counts_cases: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """Commands that belong together, the parts without which they make no sense, and their environment."""
+
+    name: str
+    commands: tuple[Command, ...]
+    needs: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    long: bool = False  # only in `make test-all`
+
+
+def tool(name: str, *arguments: str) -> Command:
+    return Command(" ".join((name, *arguments)), (f".venv/bin/{name}", *arguments))
+
+
+def pytest(*paths: str) -> Command:
+    return Command("pytest", (PYTHON, "-m", "pytest", *paths), timeout=1800, counts_cases=True)
+
+
+def playbook(name: str) -> Command:
+    return Command(name, (".venv/bin/ansible-playbook", f"playbooks/{name}"))
+
+
+def molecule(scenario: str) -> Command:
+    return Command(scenario, (".venv/bin/molecule", "test", "--scenario-name", scenario), timeout=1800)
+
+
+PARTS = (
+    Part(
+        "lint",
+        (
+            tool("ruff", "check"),
+            tool("ruff", "format", "--check"),
+            tool("mypy", "-p", "ansible_collections.alauda.ambient.plugins"),
+            tool("yamllint", "--strict", "."),
+            tool("ansible-lint"),
+            tool("antsibull-changelog", "lint"),
+            tool("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "all", "."),
+            Command("ansible-test sanity", (PYTHON, "tests/setup/sanity.py")),
+        ),
+    ),
+    Part("unit", (pytest("tests/unit", "tests/docs"),)),
+    Part(
+        "environment",
+        (
+            Command("cluster", (*ENVIRONMENT, "up", *TEST_CLUSTER, "--replace"), timeout=3600),
+            playbook("images.yml"),
+        ),
+        environment=CLUSTER,
+    ),
+    Part("integration", (pytest("tests/integration"),)),
+    Part("broken-inputs", (pytest("tests/broken_inputs"),)),
+    Part("molecule install", (molecule("install"),), needs=("environment",), environment=CLUSTER),
+    Part("molecule refuse", (molecule("refuse"),), needs=("environment",), environment=CLUSTER),
+    Part("cluster", (pytest("tests/cluster"),), needs=("environment",), environment=CLUSTER),
+    Part("packaging", (pytest("tests/packaging"),), needs=("environment",), environment=CLUSTER),
+)

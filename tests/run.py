@@ -1,0 +1,159 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run the parts of the test suite one after the other, with the time of each, and count what passed.
+
+Usage: run.py [--all] [PART…]   a part's name, or the first word of several ("molecule", "molecule install")
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from parts import PARTS, Command, Part
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+REPORTS = CHECKOUT / "build/reports"
+
+
+@dataclass
+class Tally:
+    """How many tests passed, failed and were skipped, and the seconds they took."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+    failures: list[str] = field(default_factory=list)
+
+    def add(self, other: Tally) -> None:
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        self.seconds += other.seconds
+        self.failures += other.failures
+
+    def __str__(self) -> str:
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        return f"{self.passed} passed, {self.failed} failed{skipped}"
+
+
+def pytest_tally(report: Path) -> Tally:
+    """Count the cases of a JUnit report; none at all counts as one failure."""
+    try:
+        suites = list(ET.parse(report).getroot().iter("testsuite"))
+    except (OSError, ET.ParseError):
+        return Tally(failed=1)
+    total, bad, skipped = (
+        sum(int(suite.get(key, 0)) for suite in suites for key in keys)
+        for keys in (("tests",), ("failures", "errors"), ("skipped",))
+    )
+    return Tally(passed=total - bad - skipped, failed=bad, skipped=skipped) if total else Tally(failed=1)
+
+
+def execute(command: Command, environment: dict[str, str]) -> int:
+    """Run one command in a process group of its own, so that a time-out or an interrupt ends all of it."""
+    process = subprocess.Popen(command.argv, cwd=CHECKOUT, env=environment, start_new_session=True)
+    try:
+        return process.wait(timeout=command.timeout)
+    except subprocess.TimeoutExpired:
+        print(f"{command.name}: ended after {command.timeout} s", flush=True)
+        return 124
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def run_command(part: Part, command: Command) -> Tally:
+    """Run one command and count it: a pytest run by its cases, anything else as one test."""
+    print(f"\n=== {part.name}: {command.name}", flush=True)
+    report = REPORTS / f"{part.name}-{command.name}.xml".replace(" ", "-").replace("/", "-")
+    environment = {**os.environ, **part.environment}
+    if command.counts_cases:
+        report.unlink(missing_ok=True)
+        environment["PYTEST_ADDOPTS"] = f"--junit-xml={report} {os.environ.get('PYTEST_ADDOPTS', '')}"
+    start = time.monotonic()
+    status = execute(command, environment)
+    seconds = time.monotonic() - start
+    if command.counts_cases:
+        tally = pytest_tally(report)
+        if status != 0 and not tally.failed:
+            tally.failed = 1
+    else:
+        tally = Tally(passed=int(status == 0), failed=int(status != 0))
+    tally.seconds = seconds
+    tally.failures = [f"{part.name}: {command.name}"] if tally.failed else []
+    print(f"--- {part.name}: {command.name}: {tally}, {seconds:.0f} s", flush=True)
+    return tally
+
+
+def run_part(part: Part, broken: set[str]) -> Tally:
+    """Run a part, unless one that it needs has failed: then its commands count as failed."""
+    tally = Tally()
+    missing = [need for need in part.needs if need in broken]
+    if missing:
+        print(f"\n=== {part.name}: not run, because {', '.join(missing)} failed", flush=True)
+        return Tally(failed=len(part.commands), failures=[f"{part.name}: not run ({missing[0]} failed)"])
+    for command in part.commands:
+        tally.add(run_command(part, command))
+    return tally
+
+
+def chosen(names: Sequence[str], everything: bool) -> list[Part]:
+    """The parts that are named, with those they need; without names all (the long ones only if asked for)."""
+    if not names:
+        return [part for part in PARTS if everything or not part.long]
+    by_name = {part.name: part for part in PARTS}
+    wanted: set[str] = set()
+    for name in names:
+        matches = [part.name for part in PARTS if name in (part.name, part.name.split()[0])]
+        if not matches:
+            sys.exit(f"No part of the tests is called {name}. The parts: {', '.join(by_name)}")
+        pending = matches
+        while pending:
+            found = pending.pop()
+            wanted.add(found)
+            pending += by_name[found].needs
+    return [part for part in PARTS if part.name in wanted]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Run the parts of the test suite.")
+    parser.add_argument("--all", action="store_true", help="also the long parts")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="only these, and what they need")
+    arguments = parser.parse_args()
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    total = Tally()
+    rows: list[str] = []
+    broken: set[str] = set()
+    try:
+        for part in chosen(arguments.parts, arguments.all):
+            tally = run_part(part, broken)
+            if tally.failed:
+                broken.add(part.name)
+            rows.append(f"{part.name:<20} {tally.seconds:>6.0f} s   {tally}")
+            total.add(tally)
+    except KeyboardInterrupt:
+        total.add(Tally(failed=1, failures=["interrupted"]))
+    print("\n" + "\n".join(rows))
+    print(f"{'all':<20} {total.seconds:>6.0f} s")
+    for failure in total.failures:
+        print(f"failed: {failure}")
+    print(total, flush=True)
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
