@@ -1,0 +1,30 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options that every module which talks to a cluster shares; the twin of the doc fragment `auth`."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from .kube.connection import AUTH_OPTIONS
+
+Spec = dict[str, dict[str, Any]]
+
+
+def auth_argument_spec() -> Spec:
+    """The connection options, named as in kubernetes.core."""
+    return copy.deepcopy(AUTH_OPTIONS)
+
+
+def ambient_module(argument_spec: Spec, *, auth: bool = True, **settings: Any) -> AnsibleModule:
+    """An AnsibleModule with check mode and, unless `auth` is false, the connection options."""
+    spec = {**(auth_argument_spec() if auth else {}), **argument_spec}
+    module = AnsibleModule(argument_spec=spec, supports_check_mode=True, **settings)
+    kubeconfig = module.params.get("kubeconfig")
+    if isinstance(kubeconfig, str):
+        # The option is secret because it may be a whole kubeconfig; a path is none, and errors must name it.
+        module.no_log_values.discard(kubeconfig)
+    return module

@@ -1,0 +1,87 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The way to a cluster. The only file that knows kubernetes.core: its options and how it reads them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
+from ansible_collections.kubernetes.core.plugins.module_utils.k8s import client as core
+
+from ..errors import AmbientError
+from .client import Client
+from .transport import Transport
+
+AUTH_OPTIONS: dict[str, dict[str, Any]] = copy.deepcopy(AUTH_ARG_SPEC)
+CONNECTIONS = 16
+
+
+def connect(params: Mapping[str, Any]) -> Client:
+    """A client for the cluster that the connection options name (a module's params serve as they are).
+
+    Reads the options, the K8S_AUTH_* variables and the kubeconfig exactly as kubernetes.core does, and sends
+    nothing yet. Raises AmbientError for a kubeconfig or context that cannot be used.
+    """
+    try:
+        import kubernetes.client
+        import urllib3
+    except ImportError as error:
+        raise AmbientError(
+            f"the Python library {error.name} is missing",
+            hint="Install `kubernetes` for the interpreter that runs the modules",
+        ) from error
+    options = {name: params.get(name) for name in AUTH_OPTIONS}
+    _refuse_missing_files(options)
+    try:
+        # get_api_client() would also run a discovery and keep it in a file under /tmp.
+        auth = core._create_auth_spec(None, **options)
+        configuration = core._create_configuration(auth)
+        impersonation = core._create_headers(None, **options)
+    except Exception as error:  # whatever a broken kubeconfig makes the loader raise
+        raise AmbientError(
+            f"the kubeconfig cannot be used: {' '.join(str(error).split())}",
+            path=_source(options),
+            hint="Check kubeconfig and context",
+        ) from error
+    configuration.connection_pool_maxsize = CONNECTIONS
+    try:
+        api_client = kubernetes.client.ApiClient(configuration)
+    except Exception as error:  # certificates that are no certificates
+        raise AmbientError(f"the credentials cannot be used: {error}", path=_source(options)) from error
+    for header, value in impersonation.items():
+        core._set_header(api_client, header, value)
+
+    def headers() -> Mapping[str, str]:
+        result = urllib3.HTTPHeaderDict({"User-Agent": "alauda.ambient"})
+        for name, value in impersonation.items():
+            for single in value if isinstance(value, list) else [value]:
+                result.add(name, single)
+        for setting in configuration.auth_settings().values():
+            if setting["value"]:
+                result[setting["key"]] = setting["value"]
+        if "authorization" not in result and configuration.username:
+            result["authorization"] = configuration.get_basic_auth_token()
+        return result
+
+    transport = Transport(api_client.rest_client.pool_manager, configuration.host, headers)
+    return Client(transport, api_client)
+
+
+def _refuse_missing_files(options: Mapping[str, Any]) -> None:
+    for name in ("kubeconfig", "ca_cert", "client_cert", "client_key"):
+        value = options.get(name)
+        if isinstance(value, str):
+            paths = value.split(":") if name == "kubeconfig" else [value]
+            if not any(Path(path).expanduser().is_file() for path in paths):
+                raise AmbientError("no such file", path=f"{name} {value}")
+
+
+def _source(options: Mapping[str, Any]) -> str:
+    kubeconfig = options.get("kubeconfig")
+    where = kubeconfig if isinstance(kubeconfig, str) else "kubeconfig"
+    context = options.get("context")
+    return f"{where}, context {context}" if context else where

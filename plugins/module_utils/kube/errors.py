@@ -1,0 +1,68 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the API server answers when it does not do what was asked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import AmbientError
+
+UNREACHABLE = 0
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One cause out of a Status: `field` as the API server writes it (`.spec.replicas`)."""
+
+    reason: str
+    field: str
+    message: str
+
+
+class ApiError(AmbientError):
+    """A request that failed. `status` is the HTTP status, 0 where no answer came; `reason` the API's word."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        reason: str = "",
+        causes: tuple[Cause, ...] = (),
+        path: str = "",
+        hint: str = "",
+    ) -> None:
+        super().__init__(message, path=path, hint=hint)
+        self.status = status
+        self.reason = reason
+        self.causes = causes
+
+
+def from_response(status: int, body: bytes, path: str) -> ApiError:
+    """The error for an answer that is no success; `path` says what was asked for."""
+    data = _status_of(body)
+    reason = str(data.get("reason") or "")
+    message = str(data.get("message") or body[:200].decode(errors="replace").strip() or "no reason given")
+    raw_causes = (data.get("details") or {}).get("causes") or []
+    causes = tuple(
+        Cause(str(cause.get("reason", "")), str(cause.get("field", "")), str(cause.get("message", "")))
+        for cause in raw_causes
+    )
+    hint = ""
+    if status == 401:
+        message = "the API server refuses the credentials (401 Unauthorized)"
+        hint = "The token or certificate is wrong or has expired: get new credentials"
+    elif status == 403:
+        hint = "The user of this kubeconfig lacks the right" if reason == "Forbidden" else ""
+    return ApiError(" ".join(message.split()), status=status, reason=reason, causes=causes, path=path, hint=hint)
+
+
+def _status_of(body: bytes) -> dict[str, Any]:
+    try:
+        data = json.loads(body)
+    except ValueError:
+        return {}
+    return data if isinstance(data, dict) else {}

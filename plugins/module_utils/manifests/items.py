@@ -1,0 +1,219 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Objects on their way from the roles to an exit: what to send, as whom, in which wave."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import AmbientError
+from . import yaml
+from .files import read_text, write_if_changed
+from .identity import Identity, Object
+from .waves import sort_key, wave_of
+
+DEFAULT_MANAGER = "alauda.ambient"
+WAVE_RANGE = range(-30, 970)
+_KEYS = {"object", "wave", "patch", "manager", "gone"}
+_SUFFIXES = (".json", ".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One object, or one patch on an object that is not ours.
+
+    `gone` names label keys that must be absent afterwards, whoever set them.
+    """
+
+    object: Object
+    wave: int
+    patch: bool = False
+    manager: str = DEFAULT_MANAGER
+    role: str = ""
+    gone: tuple[str, ...] = ()
+    identity: Identity = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "identity", Identity.of(self.object))
+
+    @property
+    def key(self) -> str:
+        """Unique in a set: one manager has one say about an object."""
+        return f"{self.identity.key}|{self.manager}"
+
+    @property
+    def releases(self) -> bool:
+        """A patch that sets nothing: it gives back what its manager held."""
+        return (
+            self.patch
+            and not (set(self.object) - {"apiVersion", "kind", "metadata"})
+            and not (set(self.object["metadata"]) - {"name", "namespace"})
+        )
+
+    def order(self) -> tuple[Any, ...]:
+        """Sort key: wave, then the order of kinds."""
+        return (self.wave, *sort_key(self.identity), self.manager)
+
+
+def load_items(paths: Sequence[str | Path]) -> list[Item]:
+    """The items of role files, manifests (YAML, JSON) and directories of those, in the order of waves.
+
+    Raises AmbientError with the file and the place in it for anything that is no set of objects, and where
+    one manager would have two says about one object.
+    """
+    items: list[Item] = []
+    for path in paths:
+        for file in _files(Path(path).expanduser()):
+            items.extend(_load_file(file))
+    _refuse_twice(items)
+    return sorted(items, key=Item.order)
+
+
+def item_from(data: Mapping[str, Any], role: str = "") -> Item:
+    """An item from its form in a role file; AmbientError names the key that is wrong."""
+    unknown = sorted(set(data) - _KEYS)
+    if unknown:
+        raise AmbientError(f"unknown key {unknown[0]!r}", hint=f"Known are {', '.join(sorted(_KEYS))}")
+    obj = data.get("object")
+    if not isinstance(obj, dict):
+        raise AmbientError("'object' must be a manifest")
+    patch = data.get("patch", False)
+    if not isinstance(patch, bool):
+        raise AmbientError(f"'patch' must be true or false, it is {patch!r}")
+    wave = data.get("wave")
+    if wave is None:
+        wave = wave_of(obj, patch)
+    if not isinstance(wave, int) or isinstance(wave, bool) or wave not in WAVE_RANGE:
+        raise AmbientError(
+            f"'wave' must be a whole number from {WAVE_RANGE.start} to {WAVE_RANGE.stop - 1}, it is {wave!r}"
+        )
+    manager = data.get("manager") or DEFAULT_MANAGER
+    if not isinstance(manager, str):
+        raise AmbientError(f"'manager' must be a text, it is {manager!r}")
+    gone = data.get("gone") or []
+    if not isinstance(gone, list) or not all(isinstance(key, str) for key in gone):
+        raise AmbientError("'gone' must be a list of label keys")
+    _refuse_bad_object(obj)
+    return Item(obj, wave, patch, manager, role, tuple(gone))
+
+
+def dump_role(path: str | Path, role: str, items: Iterable[Item]) -> bool:
+    """Write a role's items to their file, the same bytes for the same items; True if the file changed."""
+    entries: list[dict[str, Any]] = []
+    for item in sorted(items, key=Item.order):
+        entry: dict[str, Any] = {
+            "wave": item.wave,
+            "patch": item.patch,
+            "manager": item.manager,
+            "object": item.object,
+        }
+        if item.gone:
+            entry["gone"] = list(item.gone)
+        entries.append(entry)
+    lines = ",\n".join(json.dumps(entry, sort_keys=True, ensure_ascii=False) for entry in entries)
+    text = f'{{"role": {json.dumps(role)}, "items": [\n{lines}\n]}}\n'
+    return write_if_changed(Path(path), text, 0o600)
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    files = sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES and file.is_file())
+    if not files:
+        raise AmbientError(f"holds no {', '.join(_SUFFIXES)} file", path=str(path))
+    return files
+
+
+def _load_file(path: Path) -> list[Item]:
+    text = read_text(path)
+    if path.suffix == ".json":
+        try:
+            documents = [json.loads(text)]
+        except (ValueError, RecursionError) as error:
+            raise AmbientError(f"not valid JSON: {error}", path=str(path)) from error
+    else:
+        documents = list(yaml.load_all(text, str(path)))
+    items: list[Item] = []
+    for document in documents:
+        if isinstance(document, dict) and "items" in document and "kind" not in document:
+            role = document.get("role")
+            if not isinstance(role, str) or not role:
+                raise AmbientError("'role' must be the name of a role", path=str(path))
+            items.extend(_located(path, "items", document["items"], role))
+        else:
+            objects = _expanded(document)
+            items.extend(_located(path, "object", [{"object": obj} for obj in objects], path.stem))
+    return items
+
+
+def _expanded(document: Any) -> list[Any]:
+    if isinstance(document, dict) and str(document.get("kind", "")).endswith("List") and "items" in document:
+        entries = document["items"]
+        return list(entries) if isinstance(entries, list) else [document]
+    return [document]
+
+
+def _located(path: Path, name: str, entries: Any, role: str) -> list[Item]:
+    if not isinstance(entries, list):
+        raise AmbientError(f"'{name}' must be a list", path=str(path))
+    items = []
+    for number, entry in enumerate(entries):
+        try:
+            if not isinstance(entry, dict):
+                raise AmbientError(f"must be a mapping, it is {type(entry).__name__}")
+            items.append(item_from(entry, role))
+        except AmbientError as error:
+            raise AmbientError(error.message, path=f"{path}, {name} {number + 1}", hint=error.hint) from error
+    return items
+
+
+def _refuse_bad_object(obj: Object) -> None:
+    metadata = obj.get("metadata")
+    if isinstance(metadata, dict):
+        for key in ("managedFields", "resourceVersion", "uid"):
+            if metadata.get(key):
+                raise AmbientError(
+                    f"metadata.{key} is set by the API server", hint="Remove it: a manifest is no copy of a live object"
+                )
+        for key in ("labels", "annotations"):
+            _refuse_non_text(metadata.get(key), f"metadata.{key}")
+    if not _finite(obj):
+        raise AmbientError("holds a number that is not finite")
+
+
+def _refuse_non_text(values: Any, path: str) -> None:
+    if values is None:
+        return
+    if not isinstance(values, dict):
+        raise AmbientError(f"{path} must be a mapping, it is {values!r}")
+    for key, value in values.items():
+        if value is not None and not isinstance(value, str):
+            raise AmbientError(f"{path}[{key}] must be a text, it is {value!r}", hint="Put it in quotes")
+
+
+def _finite(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, dict):
+        return all(map(_finite, value.values()))
+    if isinstance(value, list):
+        return all(map(_finite, value))
+    return True
+
+
+def _refuse_twice(items: Iterable[Item]) -> None:
+    seen: dict[str, Item] = {}
+    for item in items:
+        other = seen.setdefault(item.key, item)
+        if other is not item:
+            raise AmbientError(
+                f"stands twice under the manager {item.manager} (roles {other.role}, wave {other.wave}, "
+                f"and {item.role}, wave {item.wave})",
+                path=str(item.identity),
+                hint="Keep one of them",
+            )

@@ -1,0 +1,124 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The order of a safe installation: waves, and kinds within a wave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .identity import Identity
+
+NAMESPACES, CRDS, ADMISSION, CONFIGURATION = -30, -20, -15, -10
+ISTIOD, WEBHOOKS, CNI, ZTUNNEL, EXTENSIONS = 0, 5, 10, 20, 25
+WAYPOINTS, POLICIES, ENROLMENT, USE_WAYPOINT, LOCK_DOWN = 30, 40, 50, 60, 70
+
+TITLES = {
+    NAMESPACES: "namespaces",
+    CRDS: "crds",
+    ADMISSION: "admission",
+    CONFIGURATION: "configuration",
+    ISTIOD: "istiod",
+    WEBHOOKS: "webhooks",
+    CNI: "istio-cni",
+    ZTUNNEL: "ztunnel",
+    EXTENSIONS: "extensions",
+    WAYPOINTS: "waypoints",
+    POLICIES: "policies",
+    ENROLMENT: "enrolment",
+    USE_WAYPOINT: "use-waypoint",
+    LOCK_DOWN: "lock-down",
+}
+
+_KIND_ORDER = (
+    "Namespace",
+    "CustomResourceDefinition",
+    "PriorityClass",
+    "ResourceQuota",
+    "LimitRange",
+    "ServiceAccount",
+    "ClusterRole",
+    "Role",
+    "ClusterRoleBinding",
+    "RoleBinding",
+    "ConfigMap",
+    "Secret",
+    "NetworkPolicy",
+    "PodDisruptionBudget",
+    "Service",
+    "DaemonSet",
+    "Deployment",
+    "StatefulSet",
+    "HorizontalPodAutoscaler",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+)
+_RANK = {kind: rank for rank, kind in enumerate(_KIND_ORDER)}
+
+_WAVE_OF_KIND = {
+    "Namespace": NAMESPACES,
+    "CustomResourceDefinition": CRDS,
+    "ValidatingAdmissionPolicy": ADMISSION,
+    "ValidatingAdmissionPolicyBinding": ADMISSION,
+    "MutatingAdmissionPolicy": ADMISSION,
+    "MutatingAdmissionPolicyBinding": ADMISSION,
+    "ServiceAccount": CONFIGURATION,
+    "ClusterRole": CONFIGURATION,
+    "ClusterRoleBinding": CONFIGURATION,
+    "Role": CONFIGURATION,
+    "RoleBinding": CONFIGURATION,
+    "ConfigMap": CONFIGURATION,
+    "Secret": CONFIGURATION,
+    "PriorityClass": CONFIGURATION,
+    "ResourceQuota": CONFIGURATION,
+    "LimitRange": CONFIGURATION,
+    "NetworkPolicy": CONFIGURATION,
+    "SecurityContextConstraints": CONFIGURATION,
+    "NetworkAttachmentDefinition": CONFIGURATION,
+    "ValidatingWebhookConfiguration": WEBHOOKS,
+    "MutatingWebhookConfiguration": WEBHOOKS,
+    "EnvoyFilter": EXTENSIONS,
+    "Telemetry": EXTENSIONS,
+    "GatewayClass": WAYPOINTS,
+}
+
+
+def wave_of(obj: Mapping[str, Any], patch: bool = False) -> int:
+    """The wave of an object for which nobody named one."""
+    kind = str(obj.get("kind"))
+    if patch:
+        return ENROLMENT if kind == "Namespace" else USE_WAYPOINT
+    if kind == "DaemonSet":
+        name = str((obj.get("metadata") or {}).get("name"))
+        return CNI if name.startswith("istio-cni") else ZTUNNEL
+    if kind == "Gateway":
+        waypoint = str((obj.get("spec") or {}).get("gatewayClassName", "")).startswith("istio-waypoint")
+        return WAYPOINTS if waypoint else POLICIES
+    if _narrows(obj):
+        return LOCK_DOWN
+    if kind in _WAVE_OF_KIND:
+        return _WAVE_OF_KIND[kind]
+    group = str(obj.get("apiVersion")).rpartition("/")[0]
+    built_in = "." not in group or (group.endswith(".k8s.io") and group != "gateway.networking.k8s.io")
+    return ISTIOD if built_in else POLICIES
+
+
+def sort_key(identity: Identity) -> tuple[int, str, str, str, str]:
+    """The order within a wave: what others refer to comes first."""
+    rank = _RANK.get(identity.kind, len(_KIND_ORDER))
+    return (rank, identity.kind, identity.namespace, identity.name, identity.api_version)
+
+
+def title(wave: int) -> str:
+    """The word for a wave in file names and messages."""
+    return TITLES.get(wave, "wave")
+
+
+def _narrows(obj: Mapping[str, Any]) -> bool:
+    kind = obj.get("kind")
+    spec = obj.get("spec") or {}
+    if kind == "PeerAuthentication":
+        return bool((spec.get("mtls") or {}).get("mode") == "STRICT")
+    if kind == "AuthorizationPolicy":
+        return bool(spec.get("action", "ALLOW") == "DENY" or not spec.get("rules"))
+    return False
