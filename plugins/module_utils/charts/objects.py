@@ -8,6 +8,7 @@ import typing as t
 
 from ..errors import AmbientError
 from ..manifests import waves
+from ..mesh.selectors import check_selectors, discovery_labels
 from .values import CNI_NAMESPACE, ISTIO_NAMESPACE, ZTUNNEL_NAMESPACE
 
 Object = dict[str, t.Any]
@@ -52,19 +53,19 @@ def tidy(obj: Object) -> Object:
 
 
 def component_namespace(name: str, discovery_selectors: t.Sequence[Object]) -> Object:
-    """Return a component's Namespace: Pod Security level, and the labels of the first discovery selector.
+    """Return a component's Namespace: its Pod Security level, and the labels that make istiod see it.
 
     Raises:
-        AmbientError: the first selector has no matchLabels that a namespace could be given.
+        AmbientError: no selector says which labels these are.
     """
     labels = {"pod-security.kubernetes.io/enforce": _POD_SECURITY[name]}
     if discovery_selectors:
-        match = discovery_selectors[0].get("matchLabels")
-        if not match or "matchExpressions" in discovery_selectors[0]:
+        discovery = discovery_labels(check_selectors(list(discovery_selectors)))
+        if not discovery:
             raise AmbientError(
-                "the first selector must consist of matchLabels",
+                "no selector says which labels a namespace needs",
                 path="ambient_discovery_selectors",
-                hint="The components' own namespaces get these labels, so that istiod sees them",
+                hint="Let one consist of matchLabels: the components' own namespaces get these labels",
             )
-        labels.update({str(key): str(value) for key, value in match.items()})
+        labels.update(discovery)
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}

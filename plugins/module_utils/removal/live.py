@@ -1,0 +1,103 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What of ours, and what of istiod's own making, is in the cluster. Reads only."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from ..kube.errors import ApiError
+from ..manifests.identity import Object
+from ..manifests.labels import MESH_LABEL
+
+# Kubernetes copies the labels of a Service to these.
+_DERIVED = ("Endpoints", "EndpointSlice")
+_ISTIO_NAMESPACE = "istio-system"
+_ROOT_CERTIFICATES = ("istio-ca-root-cert", "istio-ca-crl")
+CA_SECRET = "istio-ca-secret"
+PATCH_MANAGERS = ("alauda.ambient/discovery", "alauda.ambient/enrolment")
+_THREADS = 8
+
+
+class Reader(t.Protocol):
+    """What is needed of a kube client."""
+
+    def list(
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> list[Object]:
+        """All objects of a kind."""
+
+    def discover(self) -> t.Any:
+        """The kinds that the API server serves."""
+
+
+def our_objects(client: Reader, mesh: str) -> list[Object]:
+    """Return every object that carries the label of this mesh, whoever applied it."""
+    selector = f"{MESH_LABEL}={mesh}"
+
+    def read(kind: tuple[str, str]) -> list[Object]:
+        try:
+            return client.list(*kind, label_selector=selector)
+        except ApiError as error:
+            # Kinds of an aggregated API whose server is down, and kinds without a list of all.
+            if error.status in (404, 405, 503):
+                return []
+            raise
+
+    kinds = list(_deletable_kinds(client))
+    with ThreadPoolExecutor(_THREADS) as pool:
+        found = [obj for objects in pool.map(read, kinds) for obj in objects]
+    return [obj for obj in found if not obj["metadata"].get("ownerReferences")]
+
+
+def patched_namespaces(client: Reader) -> list[tuple[Object, str]]:
+    """Return (namespace, field manager) for every namespace on which we hold fields as a patch."""
+    return [
+        (namespace, manager)
+        for namespace in client.list("v1", "Namespace")
+        for manager in PATCH_MANAGERS
+        if any(entry.get("manager") == manager for entry in namespace["metadata"].get("managedFields") or [])
+    ]
+
+
+def made_by_istiod(client: Reader) -> list[Object]:
+    """Return what istiod creates at run time and nobody removes: root certificates, leases, GatewayClasses."""
+    configmaps = [obj for name in _ROOT_CERTIFICATES for obj in _named(client, "ConfigMap", name)]
+    leases = [
+        obj
+        for obj in client.list("coordination.k8s.io/v1", "Lease", namespace=_ISTIO_NAMESPACE)
+        if obj["metadata"]["name"].startswith("istio-")
+    ]
+    classes = [
+        obj
+        for obj in client.list("gateway.networking.k8s.io/v1", "GatewayClass")
+        if str((obj.get("spec") or {}).get("controllerName")).startswith("istio.io/")
+    ]
+    return [*configmaps, *leases, *classes]
+
+
+def ca_secret(client: Reader) -> list[Object]:
+    """Return the Secret with the root key that istiod made for itself, if there is one."""
+    return client.list("v1", "Secret", namespace=_ISTIO_NAMESPACE, field_selector=f"metadata.name={CA_SECRET}")
+
+
+def _named(client: Reader, kind: str, name: str) -> list[Object]:
+    return client.list("v1", kind, field_selector=f"metadata.name={name}")
+
+
+def _deletable_kinds(client: Reader) -> Iterable[tuple[str, str]]:
+    seen: set[tuple[str, str]] = set()
+    for resource in client.discover().kinds().values():
+        # Discovery names the preferred version of a group first.
+        if (resource.group, resource.kind) in seen or resource.kind in _DERIVED:
+            continue
+        if {"list", "delete"} <= resource.verbs:
+            seen.add((resource.group, resource.kind))
+            yield (f"{resource.group}/{resource.version}" if resource.group else resource.version), resource.kind
