@@ -1,0 +1,188 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bring a cluster up, from whatever state the last run left; write down what it is; take it down."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import toolchain
+
+from . import assets, cache, debian, docker, kind, network, node_image, registry
+from .docker import Docker
+from .errors import SetupError
+from .kubectl import Kubectl
+from .progress import progress
+
+NODE_COUNT = 2
+PREFIX = "ambient-"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A cluster of ours: its name, and the directory of its kubeconfig and its description."""
+
+    name: str
+    directory: Path
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.directory / "kubeconfig"
+
+    @property
+    def description(self) -> Path:
+        return self.directory / "environment.json"
+
+
+def up(target: Target, *, replace: bool) -> dict[str, Any]:
+    """A Ready kind cluster under this name; kept, repaired or created. Returns its description."""
+    require_own_name(target.name)
+    daemon = docker.ensure()
+    with cache.lock(f"cluster-{target.name}"):
+        if replace:
+            kind.delete(daemon, target.name)
+        mirror = registry.answering()
+        source = _keep(daemon, target) or _create(daemon, target, mirror)
+        facts = describe(target, context=f"kind-{target.name}", source=source, mirror=mirror)
+        facts |= {"docker_host": daemon.host, "rootfs": str(component_rootfs())}
+        return write(target, facts)
+
+
+def require_own_name(name: str) -> None:
+    """Refuse the name of a cluster that may not be ours."""
+    if not name.startswith(PREFIX):
+        raise SetupError(f"cluster {name} is not ours", hint=f"Names of ours start with {PREFIX}")
+
+
+def _keep(daemon: Docker, target: Target) -> str:
+    """The source of a cluster that is there and works, or "" after removing one that does not."""
+    if not kind.nodes(daemon, target.name):
+        return ""
+    try:
+        started = kind.start(daemon, target.name)
+        kind.write_kubeconfig(daemon, target.name, target.kubeconfig)
+        kubectl = Kubectl(target.kubeconfig)
+        network.connect(daemon, kubectl, NODE_COUNT)
+        network.wait_ready(kubectl, 120 if started else 30)
+    except SetupError as failure:
+        progress.say(f"cluster {target.name} is broken and will be replaced: {failure.message}")
+        kind.delete(daemon, target.name)
+        return ""
+    return kind.source(daemon, target.name)
+
+
+def _create(daemon: Docker, target: Target, mirror: registry.Registry | None) -> str:
+    image = _published(daemon, mirror) or node_image.ensure(daemon)
+    try:
+        kind.create(daemon, target.name, image, target.kubeconfig)
+        kubectl = Kubectl(target.kubeconfig)
+        network.connect(daemon, kubectl, NODE_COUNT)
+        network.wait_ready(kubectl, 120)
+        network.probe(kubectl)
+    except SetupError:
+        progress.say(f"cluster {target.name} did not come up; what is there stays for a look until the next `up`")
+        raise
+    return kind.source(daemon, target.name)
+
+
+def _published(daemon: Docker, mirror: registry.Registry | None) -> str:
+    """The published node image in the daemon, or "" where it can't be had."""
+    if mirror is None:
+        progress.say("no container registry answers: the node image is built from the package registries")
+        return ""
+    image = mirror.node_image
+    try:
+        if not daemon.has_image(image):
+            with progress.step(f"pull {image}"):
+                daemon.run("pull", "--quiet", image, timeout=900)
+    except SetupError as failure:
+        progress.say(f"{image} can't be pulled ({failure.message}): the node image is built")
+        return ""
+    return image
+
+
+def component_rootfs() -> Path:
+    """The root file system under the component images."""
+    return debian.rootfs("component", debian.COMPONENT_PACKAGES)
+
+
+def use_context(target: Target, context: str, kubeconfig: Path | None) -> dict[str, Any]:
+    """Describe a cluster that exists: the named context of a kubeconfig, copied; the original is only read."""
+    given = kubeconfig or Path(os.environ.get("KUBECONFIG") or "~/.kube/config").expanduser()
+    if not given.exists():
+        raise SetupError(f"no kubeconfig at {given}", hint="Set KUBECONFIG, or leave DEMO_CONTEXT out")
+    kubectl = Kubectl(given, context)
+    try:
+        flat = kubectl.run("config", "view", "--minify", "--flatten", "--raw")
+    except SetupError as failure:
+        raise SetupError(f"{given} has no context {context}", detail=failure.detail) from failure
+    kubectl.run("version", "--request-timeout=10s", timeout=20)
+    target.directory.mkdir(parents=True, exist_ok=True)
+    write_private(target.kubeconfig, flat)
+    progress.say(
+        f"context {context}: the cluster is used as it is; images are not loaded onto it, it pulls them from a registry"
+    )
+    return write(target, describe(target, context=context, source="context", mirror=registry.answering()))
+
+
+def describe(target: Target, *, context: str, source: str, mirror: registry.Registry | None) -> dict[str, Any]:
+    """What playbooks and tests need to know about a cluster and the files beside it."""
+    on_kind = source != "context"
+    chosen = assets.ztunnel(mirror) if on_kind else assets.Ztunnel("upstream", toolchain.ISTIO_VERSION, None)
+    nodes = [item["metadata"]["name"] for item in Kubectl(target.kubeconfig).get("nodes")["items"]]
+    return {
+        "cluster": target.name,
+        "context": context,
+        "nodes": nodes,
+        "source": source,
+        "docker_host": "",
+        "helm": str(toolchain.binaries("helm")["helm"]),
+        "istioctl": str(toolchain.binaries("istio")["istioctl"]),
+        "kubectl": str(toolchain.binaries("kubernetes")["kubectl"]),
+        "charts": str(assets.charts()),
+        "gateway_api_crds": str(assets.gateway_api_crds()),
+        "binaries": assets.binaries(chosen) if on_kind else {},
+        "rootfs": "",
+        "ztunnel": {"kind": chosen.kind, "version": chosen.version},
+        "istio_version": toolchain.ISTIO_VERSION,
+        "registry": mirror.host if mirror else None,
+    }
+
+
+def write(target: Target, facts: dict[str, Any]) -> dict[str, Any]:
+    """Write environment.json; an unchanged one keeps its time."""
+    text = json.dumps(facts, indent=1) + "\n"
+    if not target.description.exists() or target.description.read_text() != text:
+        write_private(target.description, text)
+    return facts
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.touch(mode=0o600)
+    partial.write_text(text)
+    partial.replace(path)
+
+
+def down(target: Target, *, stop_docker: bool) -> None:
+    """Delete the cluster and its directory; with `stop_docker` also a dockerd of ours that no cluster uses any more."""
+    require_own_name(target.name)
+    daemon = docker.connect()
+    if daemon:
+        with cache.lock(f"cluster-{target.name}"):
+            kind.delete(daemon, target.name)
+    shutil.rmtree(target.directory, ignore_errors=True)
+    if not (stop_docker and daemon and docker.started_by_us()):
+        return
+    others = kind.clusters(daemon)
+    if others:
+        progress.say(f"dockerd stays: {', '.join(sorted(others))} still there")
+    elif docker.stop():
+        progress.say("dockerd, which an earlier run started, is stopped")
