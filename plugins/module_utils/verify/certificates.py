@@ -7,6 +7,11 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import AmbientError
+from . import ztunnel
 
 try:
     from cryptography import x509
@@ -15,6 +20,16 @@ try:
     HAS_CRYPTOGRAPHY = True
 except ImportError:
     HAS_CRYPTOGRAPHY = False
+
+
+def held(dump: Mapping[str, Any], identity: str, roots: str, now: datetime.datetime) -> str:
+    """What is wrong with an identity's certificate in a ztunnel's configuration dump; '' if nothing."""
+    found = ztunnel.certificates(dump).get(identity)
+    if found is None:
+        return "ztunnel has no certificate for it"
+    if found.state != "Available":
+        return f"ztunnel says {found.state}"
+    return problem(found.chain, identity, roots, now)
 
 
 def problem(chain: tuple[str, ...], identity: str, roots: str, now: datetime.datetime) -> str:
@@ -26,6 +41,8 @@ def problem(chain: tuple[str, ...], identity: str, roots: str, now: datetime.dat
         roots: PEM bundle of the mesh's roots.
         now: the time to judge validity at, with a time zone.
     """
+    if not HAS_CRYPTOGRAPHY:
+        raise AmbientError("the Python package cryptography is missing on the controller")
     if not chain:
         return "there is no certificate"
     try:

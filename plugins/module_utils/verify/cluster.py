@@ -53,7 +53,8 @@ def look(read: Callable[[], T], what: str) -> Seen[T]:
     try:
         return Seen(read())
     except AmbientError as e:
-        return Seen(why=f"{what} could not be read: {e.message}")
+        where = f" ({e.path})" if e.path else ""
+        return Seen(why=f"{what}: {e.message}{where}")
 
 
 def get_json(cluster: Cluster, namespace: str, pod: str, port: int, path: str) -> dict[str, Any]:

@@ -19,6 +19,12 @@ from .verdict import Seen
 
 Objects = list[dict[str, Any]]
 
+
+def utc_now() -> datetime.datetime:
+    """The time, with its zone."""
+    return datetime.datetime.now(datetime.UTC)
+
+
 READERS = 8  # at once, over as many ztunnel pods
 
 
@@ -56,7 +62,7 @@ class Facts:
     roots: Seen[str]
     trust_domain: Seen[str]
     stand_in: Seen[str]
-    now: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
+    now: datetime.datetime = field(default_factory=utc_now)
 
     def eligible(self) -> Objects:
         """The pods that istio-cni must have enrolled."""

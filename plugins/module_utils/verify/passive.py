@@ -118,7 +118,7 @@ def identities_signed(facts: Facts) -> Verdict:
         if dump.value is None:
             unseen.append(dump.why)
             continue
-        problem = certificate_problem(dump.value, who, facts)
+        problem = certificates.held(dump.value, who, facts.roots.get(), facts.now)
         if problem:
             wrong.append(f"{who} on {node}: {problem}")
     if wrong:
@@ -131,16 +131,6 @@ def identities_signed(facts: Facts) -> Verdict:
     return passed(
         f"{len(wanted)} certificates held by ztunnel carry the pods' identities and are signed by the mesh's root"
     )
-
-
-def certificate_problem(dump: dict[str, object], who: str, facts: Facts) -> str:
-    """What is wrong with an identity's certificate in a ztunnel's dump; '' if nothing."""
-    found = ztunnel.certificates(dump).get(who)
-    if found is None:
-        return "ztunnel has none"
-    if found.state != "Available":
-        return f"ztunnel says {found.state}"
-    return certificates.problem(found.chain, who, facts.roots.get(), facts.now)
 
 
 def encryption(facts: Facts) -> Verdict:
