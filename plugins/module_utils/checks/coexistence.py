@@ -1,0 +1,112 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether another mesh lives in the cluster, and how much alive it is: running, idle or only traces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
+from typing import Any
+
+from .context import Context, describe, name_of
+from .findings import Outcome, Problem, SkipError
+from .ours import is_ours
+from .signals import Mesh, Workload
+from .snapshot import CRDS, DAEMONSETS, ENDPOINT_SLICES, MUTATING_WEBHOOKS, Object, Resource, Snapshot
+
+RUNNING = "is running"
+IDLE = "is installed but idle"
+TRACES = "left traces"
+
+_SHOWN = 5
+
+
+def no_other_mesh(mesh: Mesh) -> Callable[[Context], Outcome]:
+    """The function of the check that looks for one row of the table."""
+
+    def look(context: Context) -> Outcome:
+        problems = [*_workloads(mesh, context.cluster), *_webhooks(mesh, context.cluster)]
+        problems += _definitions(mesh, context.cluster)
+        return Outcome(problems)
+
+    return look
+
+
+def needs_of(mesh: Mesh) -> tuple[Resource, ...]:
+    """What the check of this row lists in every cluster."""
+    kinds = {workload.resource for workload in mesh.workloads}
+    if mesh.groups:
+        kinds.add(CRDS)
+    if mesh.webhooks:
+        kinds.add(MUTATING_WEBHOOKS)
+    return tuple(sorted(kinds, key=str))
+
+
+def _workloads(mesh: Mesh, cluster: Snapshot) -> Iterator[Problem]:
+    for workload in mesh.workloads:
+        for obj in cluster.all(workload.resource):
+            if workload.matches(obj) and not is_ours(obj):
+                ready, wanted = _ready(workload, obj)
+                grade = RUNNING if ready else IDLE
+                message = f"{mesh.title} {grade} ({ready} of {wanted} ready)"
+                yield Problem(describe(workload.resource.kind, obj), message, mesh.hint)
+
+
+def _ready(workload: Workload, obj: Object) -> tuple[int, int]:
+    status = obj.get("status") or {}
+    if workload.resource is DAEMONSETS:
+        return status.get("numberReady") or 0, status.get("desiredNumberScheduled") or 0
+    return status.get("readyReplicas") or 0, (obj.get("spec") or {}).get("replicas", 1) or 0
+
+
+def _webhooks(mesh: Mesh, cluster: Snapshot) -> Iterator[Problem]:
+    if not mesh.webhooks:
+        return
+    for obj in cluster.all(MUTATING_WEBHOOKS):
+        hooks = [hook for hook in obj.get("webhooks") or [] if _is_named(hook, mesh.webhooks)]
+        if hooks and not is_ours(obj):
+            grade, why = _alive(hooks[0].get("clientConfig") or {}, cluster)
+            message = f"{mesh.title} {grade}: webhook {hooks[0]['name']} {why}"
+            yield Problem(describe(MUTATING_WEBHOOKS.kind, obj), message, mesh.hint)
+
+
+def _is_named(hook: Any, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(str(hook.get("name", "")), pattern) for pattern in patterns)
+
+
+def _alive(target: Any, cluster: Snapshot) -> tuple[str, str]:
+    service = target.get("service")
+    if not service:
+        return RUNNING, f"calls {target.get('url', 'an unknown address')}"
+    where = f"{service.get('namespace')}/{service.get('name')}"
+    selector = f"kubernetes.io/service-name={service.get('name')}"
+    try:
+        slices = cluster.list_in(ENDPOINT_SLICES, str(service.get("namespace")), selector)
+    except SkipError as reason:
+        return RUNNING, f"calls service {where}, for all that is known ({reason})"
+    endpoints = [endpoint for piece in slices for endpoint in piece.get("endpoints") or []]
+    if any((endpoint.get("conditions") or {}).get("ready") is not False for endpoint in endpoints):
+        return RUNNING, f"calls service {where}"
+    return IDLE, f"calls service {where}, which has no ready endpoint"
+
+
+def _definitions(mesh: Mesh, cluster: Snapshot) -> Iterator[Problem]:
+    if not mesh.groups:
+        return
+    found = [crd for crd in cluster.all(CRDS) if name_of(crd).partition(".")[2] in mesh.groups and not is_ours(crd)]
+    if not found:
+        return
+    used = False
+    groups = {name_of(crd).partition(".")[2] for crd in found}
+    for resource in mesh.instances:
+        if resource.api_version.partition("/")[0] in groups:
+            for obj in cluster.all(resource):
+                used = True
+                yield Problem(
+                    describe(resource.kind, obj), f"{mesh.title} is in use: this object asks for it", mesh.hint
+                )
+    if not used:
+        names = sorted(name_of(crd) for crd in found)
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        message = f"{mesh.title} {TRACES}: CRDs {', '.join(names[:_SHOWN])}{more}"
+        yield Problem(f"{CRDS.kind} {names[0]}", message, mesh.hint, mesh.traces)

@@ -1,0 +1,77 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a check may look at: the cluster, and what the user wants of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..mesh.selectors import Selector
+from ..mesh.spec import MeshSpec
+from .snapshot import Object, Snapshot
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What shall be installed.
+
+    Attributes:
+        version: of Istio, `1.31.0`; empty where nobody says.
+        gateway_api: `install` or `require`.
+        gateway_api_bundle: version of the Gateway API CRDs that would be installed, `v1.6.0`; empty if unknown.
+    """
+
+    mesh: MeshSpec = field(default_factory=MeshSpec)
+    version: str = ""
+    gateway_api: str = "install"
+    gateway_api_bundle: str = ""
+    discovery_selectors: Sequence[Selector] = ()
+
+
+@dataclass(frozen=True)
+class Context:
+    """The argument of every check."""
+
+    cluster: Snapshot
+    wishes: Wishes
+
+
+def labels_of(obj: Object) -> Mapping[str, str]:
+    """The labels of an object."""
+    return obj.get("metadata", {}).get("labels") or {}
+
+
+def annotations_of(obj: Object) -> Mapping[str, str]:
+    """The annotations of an object."""
+    return obj.get("metadata", {}).get("annotations") or {}
+
+
+def name_of(obj: Object) -> str:
+    """The name of an object."""
+    return str(obj.get("metadata", {}).get("name", ""))
+
+
+def namespace_of(obj: Object) -> str:
+    """The namespace of an object, empty where it has none."""
+    return str(obj.get("metadata", {}).get("namespace") or "")
+
+
+def describe(kind: str, obj: Object) -> str:
+    """`Deployment istio-system/istiod`, `Namespace shop`."""
+    namespace = namespace_of(obj)
+    return f"{kind} {namespace}/{name_of(obj)}" if namespace else f"{kind} {name_of(obj)}"
+
+
+def field_holders(obj: Object, label: str) -> list[str]:
+    """The field managers that hold a label of the object, in the order of managedFields."""
+    holders: list[str] = []
+    for entry in obj.get("metadata", {}).get("managedFields") or []:
+        held: Any = entry.get("fieldsV1") or {}
+        for step in ("f:metadata", "f:labels"):
+            held = held.get(step) or {}
+        manager = str(entry.get("manager", "unknown"))
+        if f"f:{label}" in held and manager not in holders:
+            holders.append(manager)
+    return holders

@@ -1,0 +1,196 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether the declared namespaces can join and leave the mesh as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..mesh.patches import DISCOVERY_MANAGER, ENROLMENT_MANAGER
+from ..mesh.selectors import discovery_labels, selects
+from ..mesh.spec import MODE_AMBIENT, MODE_LABEL
+from . import versions
+from .context import Context, annotations_of, describe, field_holders, labels_of, name_of
+from .findings import Outcome, Problem, Severity
+from .ours import is_ours
+from .snapshot import NAMESPACES, PODS, Object
+
+_INJECTION = "istio-injection"
+_REVISION = "istio.io/rev"
+_POD_INJECTION = "sidecar.istio.io/inject"
+_TEMPLATES = "inject.istio.io/templates"
+_INJECTED = "sidecar.istio.io/status"
+#: From this many namespaces on, one LIST of all pods costs less than one for each namespace.
+_MANY = 10
+
+
+def _live(context: Context) -> dict[str, Object]:
+    return {name_of(namespace): namespace for namespace in context.cluster.all(NAMESPACES)}
+
+
+def _enrolled_live(context: Context) -> Iterator[Object]:
+    """The namespaces that shall be enrolled, as they are; the missing ones are the matter of AMB0401."""
+    live = _live(context)
+    return (live[declared.name] for declared in context.wishes.mesh.enrolled() if declared.name in live)
+
+
+def _pods(context: Context) -> Iterator[Object]:
+    """The pods of the namespaces that shall be enrolled."""
+    names = {name_of(namespace) for namespace in _enrolled_live(context)}
+    if len(names) < _MANY:
+        for name in sorted(names):
+            yield from context.cluster.list_in(PODS, name)
+    else:
+        yield from (pod for pod in context.cluster.all(PODS) if pod["metadata"]["namespace"] in names)
+
+
+def exist(context: Context) -> Outcome:
+    """AMB0401: a patch never creates its target."""
+    live = _live(context)
+    return Outcome(
+        [
+            Problem(
+                f"Namespace {declared.name}",
+                f"does not exist, though ambient_mesh declares it {declared.state.value}",
+                "Create it first, or take the entry out of ambient_mesh.namespaces",
+            )
+            for declared in context.wishes.mesh.namespaces
+            if declared.name not in live
+        ],
+        note=f"{len(context.wishes.mesh.namespaces)} declared",
+    )
+
+
+def discovered(context: Context) -> Outcome:
+    """AMB0402: istiod sees the namespace, as it is or with the label that the enrolment brings."""
+    selectors = context.wishes.discovery_selectors
+    brought = discovery_labels(selectors)
+    problems = []
+    for namespace in _enrolled_live(context):
+        if selects(selectors, labels_of(namespace)):
+            continue
+        clashes = [key for key in brought if labels_of(namespace).get(key, brought[key]) != brought[key]]
+        if clashes:
+            key = clashes[0]
+            problems.append(
+                Problem(
+                    describe("Namespace", namespace),
+                    f"lies outside ambient_discovery_selectors: label {key} is {labels_of(namespace)[key]!r}, set by "
+                    f"{_holders(namespace, key)}, not {brought[key]!r}",
+                    f"kubectl label namespace {name_of(namespace)} {key}={brought[key]} --overwrite",
+                )
+            )
+        elif not selects(selectors, {**labels_of(namespace), **brought}):
+            problems.append(
+                Problem(
+                    describe("Namespace", namespace),
+                    "lies outside ambient_discovery_selectors: istiod would not see its pods",
+                    "Give it a label that one of the selectors asks for",
+                )
+            )
+    return Outcome(problems, note="" if selectors else "no selectors, all namespaces are discovered")
+
+
+def no_injection(context: Context) -> Outcome:
+    """AMB0403: where both are asked for, the sidecar wins silently."""
+    problems = []
+    for namespace in _enrolled_live(context):
+        for key, value in labels_of(namespace).items():
+            if (key == _INJECTION and value == "enabled") or key == _REVISION:
+                problems.append(
+                    Problem(
+                        describe("Namespace", namespace),
+                        f"label {key}={value} asks for sidecars: they win over ambient, silently",
+                        f"kubectl label namespace {name_of(namespace)} {key}- and restart its pods",
+                    )
+                )
+    for pod in _pods(context):
+        if _is_gateway(pod):
+            continue
+        if _INJECTED in annotations_of(pod) or labels_of(pod).get(_POD_INJECTION) == "true":
+            problems.append(
+                Problem(
+                    describe("Pod", pod),
+                    "has a sidecar or asks for one: it would not be captured",
+                    f"Remove the label {_POD_INJECTION} from its workload and restart it",
+                )
+            )
+    return Outcome(problems)
+
+
+def _is_gateway(pod: Object) -> bool:
+    """A gateway's proxy comes by injection too, and gets along with ambient."""
+    return "gateway" in annotations_of(pod).get(_TEMPLATES, "").split(",")
+
+
+def no_host_network(context: Context) -> Outcome:
+    """AMB0404: the CNI agent of Istio up to 1.30.3 redirects the node's own traffic for such a pod."""
+    version = versions.parse(context.wishes.version)
+    if version is None or version > versions.LAST_WITH_HOST_NETWORK:
+        return Outcome(note=f"Istio {context.wishes.version} leaves hostNetwork pods alone")
+    return Outcome(
+        [
+            Problem(
+                describe("Pod", pod),
+                f"uses the network of its node; Istio {context.wishes.version} would capture the node's traffic",
+                "Move it to a namespace that is not enrolled, or take Istio 1.31",
+            )
+            for pod in _pods(context)
+            if (pod.get("spec") or {}).get("hostNetwork")
+        ]
+    )
+
+
+def undeclared(context: Context) -> Outcome:
+    """AMB0405: what is enrolled and not declared is told and left alone."""
+    problems = []
+    for namespace in context.cluster.all(NAMESPACES):
+        if labels_of(namespace).get(MODE_LABEL) != MODE_AMBIENT or is_ours(namespace):
+            continue
+        if context.wishes.mesh.declares(name_of(namespace)):
+            continue
+        ours = ENROLMENT_MANAGER in field_holders(namespace, MODE_LABEL)
+        problems.append(
+            Problem(
+                describe("Namespace", namespace),
+                "is enrolled, no longer declared"
+                if ours
+                else f"is enrolled by {_holders(namespace, MODE_LABEL)}, not by ambient_mesh",
+                "Declare it with state off to un-enrol it; until then it is left alone"
+                if ours
+                else "Declare it to have it looked after",
+                Severity.WARNING if ours else Severity.INFO,
+            )
+        )
+    return Outcome(problems)
+
+
+def labels_can_change(context: Context) -> Outcome:
+    """AMB0406: a label that somebody else holds neither goes away nor changes when we say so."""
+    live = _live(context)
+    problems = []
+    for declared in context.wishes.mesh.namespaces:
+        namespace = live.get(declared.name, {})
+        value = labels_of(namespace).get(MODE_LABEL)
+        others = [name for name in field_holders(namespace, MODE_LABEL) if not _is_us(name)]
+        if not others or value is None:
+            continue
+        wanted = MODE_AMBIENT if declared.state.enrolled else None
+        if value != wanted:
+            problems.append(
+                Problem(
+                    describe("Namespace", namespace),
+                    f"label {MODE_LABEL}={value} is held by {', '.join(others)}: "
+                    f"state {declared.state.value} cannot be brought about",
+                    f"Have it released there, or: kubectl label namespace {declared.name} {MODE_LABEL}-",
+                )
+            )
+    return Outcome(problems)
+
+
+def _is_us(manager: str) -> bool:
+    return manager in (ENROLMENT_MANAGER, DISCOVERY_MANAGER)
+
+
+def _holders(obj: Object, label: str) -> str:
+    return ", ".join(field_holders(obj, label)) or "somebody unknown"

@@ -1,0 +1,95 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether whoever runs this may do all that an installation does, asked before anything is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .context import Context
+from .findings import Outcome, Problem, Severity
+
+_HINT = "Run as a cluster administrator, or have this right granted"
+_WRITE = ("create", "patch")
+_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Right:
+    """Verbs on one resource; without a namespace, in the whole cluster."""
+
+    group: str
+    resource: str
+    verbs: tuple[str, ...]
+    namespace: str | None = None
+
+    @property
+    def where(self) -> str:
+        """The resource in the words of RBAC."""
+        name = f"{self.resource}.{self.group}" if self.group else self.resource
+        return f"{name} in {self.namespace}" if self.namespace else name
+
+
+RIGHTS = (
+    Right("", "namespaces", ("list", *_WRITE)),
+    Right("", "pods", ("list",)),
+    Right("apps", "deployments", ("list",)),
+    Right("apps", "daemonsets", ("list",)),
+    Right("discovery.k8s.io", "endpointslices", ("list",)),
+    Right("apiextensions.k8s.io", "customresourcedefinitions", ("list", *_WRITE)),
+    Right("admissionregistration.k8s.io", "mutatingwebhookconfigurations", ("list", *_WRITE)),
+    Right("admissionregistration.k8s.io", "validatingwebhookconfigurations", ("list", *_WRITE)),
+    Right("rbac.authorization.k8s.io", "clusterroles", _WRITE),
+    Right("rbac.authorization.k8s.io", "clusterrolebindings", _WRITE),
+    Right("rbac.authorization.k8s.io", "roles", _WRITE, "istio-system"),
+    Right("rbac.authorization.k8s.io", "rolebindings", _WRITE, "istio-system"),
+    Right("apps", "deployments", _WRITE, "istio-system"),
+    Right("", "services", _WRITE, "istio-system"),
+    Right("autoscaling", "horizontalpodautoscalers", _WRITE, "istio-system"),
+    Right("coordination.k8s.io", "leases", _WRITE, "istio-system"),
+    *(Right("", "serviceaccounts", _WRITE, namespace) for namespace in ("istio-system", "istio-cni", "ztunnel")),
+    *(Right("", "configmaps", _WRITE, namespace) for namespace in ("istio-system", "istio-cni")),
+    *(Right("apps", "daemonsets", _WRITE, namespace) for namespace in ("istio-cni", "ztunnel")),
+)
+
+#: Without these, a ClusterRole can be made only by someone who holds every right in it.
+_ESCALATION = Right("rbac.authorization.k8s.io", "clusterroles", ("bind", "escalate"))
+
+
+def rights_suffice(context: Context) -> Outcome:
+    """AMB0103: every right that an installation uses is there."""
+    cluster = context.cluster
+    if cluster.may("*", "*", "*"):
+        return Outcome(note="cluster administrator")
+    problems = [
+        Problem(f"right on {right.where}", f"missing: {', '.join(verbs)}", _HINT)
+        for right, verbs in _missing(context, RIGHTS)
+    ]
+    if len(problems) > _SHOWN:
+        problems = [*problems[:_SHOWN], _rest(problems[_SHOWN:])]
+    problems += [
+        Problem(
+            f"right on {right.where}",
+            f"missing: {', '.join(verbs)}; ClusterRoles can be made only by someone who holds all that is in them",
+            _HINT,
+            Severity.WARNING,
+        )
+        for right, verbs in _missing(context, (_ESCALATION,))
+    ]
+    return Outcome(problems)
+
+
+def _missing(context: Context, rights: tuple[Right, ...]) -> list[tuple[Right, list[str]]]:
+    asked = [(right, verb) for right in rights for verb in right.verbs]
+    answers = context.cluster.may_each((verb, right.group, right.resource, right.namespace) for right, verb in asked)
+    missing: dict[Right, list[str]] = {}
+    for question, allowed in zip(asked, answers, strict=True):
+        right, verb = question
+        if not allowed:
+            missing.setdefault(right, []).append(verb)
+    return list(missing.items())
+
+
+def _rest(problems: list[Problem]) -> Problem:
+    objects = ", ".join(problem.object.removeprefix("right on ") for problem in problems)
+    return Problem(f"{len(problems)} more rights", f"missing on {objects}", _HINT)

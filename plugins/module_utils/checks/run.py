@@ -1,0 +1,134 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the options of the module to its result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ..errors import AmbientError
+from ..kube.connection import connect
+from ..manifests.files import write_if_changed
+from ..manifests.items import load_items
+from ..mesh.parse import parse_mesh
+from ..mesh.selectors import check_selectors
+from . import report as reports
+from .context import Context, Wishes
+from .engine import Report, Selection, run_checks
+from .findings import Phase, Severity, SkipError
+from .fitness import BUNDLE
+from .ours import state_of
+from .snapshot import Reader, Snapshot
+from .table import CHECKS
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asks for, read and found in order."""
+
+    selection: Selection
+    wishes: Wishes
+    fail_on: str
+    show: str
+    report: Path | None
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> Request:
+        """Read the options of the module.
+
+        Raises:
+            AmbientError: with the path of what is wrong in them.
+        """
+        selection = Selection(
+            phases=tuple(Phase(phase) for phase in params["phase"]),
+            only=tuple(params["only"]),
+            skip=tuple(params["skip"]),
+        )
+        selection.of(CHECKS)
+        wishes = Wishes(
+            mesh=parse_mesh(params["mesh"]),
+            version=params["version"],
+            gateway_api=params["gateway_api"],
+            gateway_api_bundle=_bundle(params["files"]),
+            discovery_selectors=check_selectors(params["discovery_selectors"]),
+        )
+        report = Path(params["report"]) if params["report"] else None
+        if report and not report.parent.is_dir():
+            raise AmbientError(
+                "the directory does not exist", path=str(report.parent), hint="Create it, or change report"
+            )
+        return cls(selection, wishes, params["fail_on"], report)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The result of the module, and whether the task fails."""
+
+    result: dict[str, Any]
+    refused: bool
+
+
+def examine(request: Request, connection: Mapping[str, Any]) -> Answer:
+    """Run the checks that are asked for against the cluster that the connection options name."""
+    return judge(request, Snapshot(_reader(connection)))
+
+
+def judge(request: Request, cluster: Snapshot) -> Answer:
+    """Run the checks against a snapshot, and write the report where one is asked for."""
+    report = run_checks(CHECKS, request.selection, Context(cluster, request.wishes))
+    against = report.refuses(request.fail_on)
+    result: dict[str, Any] = {
+        **reports.as_dict(report),
+        "summary": reports.lines(report, request.show),
+        "refused": bool(against),
+        "refusal": reports.refusal(against) if against else "",
+    }
+    if Phase.PRE in request.selection.phases:
+        result.update(_ours(report, cluster))
+    if request.report:
+        text = json.dumps(reports.as_dict(report), indent=2, ensure_ascii=False) + "\n"
+        write_if_changed(request.report, text)
+        result["report_file"] = str(request.report)
+    return Answer(result, bool(against))
+
+
+def _ours(report: Report, cluster: Snapshot) -> dict[str, str]:
+    if any(result.check.fatal and result.status == Severity.ERROR.value for result in report.results):
+        return {}
+    try:
+        return {"ours": state_of(cluster)}
+    except (AmbientError, SkipError):
+        return {}
+
+
+def _bundle(files: Sequence[str]) -> str:
+    """The version of the Gateway API CRDs among the objects that would be applied; empty without any."""
+    present = [file for file in files if Path(file).exists()]
+    for item in load_items(present) if present else []:
+        version = (item.object["metadata"].get("annotations") or {}).get(BUNDLE)
+        if item.identity.kind == "CustomResourceDefinition" and version:
+            return str(version)
+    return ""
+
+
+def _reader(connection: Mapping[str, Any]) -> Reader:
+    try:
+        return connect(connection)
+    except AmbientError as error:
+        return _Unreachable(error)
+
+
+class _Unreachable:
+    """Stands for a cluster to which no way leads, so that the reason becomes a finding like any other."""
+
+    def __init__(self, reason: AmbientError) -> None:
+        self._reason = reason
+
+    def _refuse(self, *dummy: Any) -> NoReturn:
+        raise self._reason
+
+    version = list = list_metadata = can_i = _refuse

@@ -1,0 +1,69 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All checks, in the order in which people read them. A code is never reused."""
+
+from __future__ import annotations
+
+from . import coexistence, fitness, health, namespaces, ours, rights, uninstall
+from .findings import Check, Phase, Severity
+from .signals import MESHES
+from .snapshot import CRDS, DAEMONSETS, DEPLOYMENTS, GATEWAYS, NAMESPACES, POD_METADATA
+
+CLUSTER = "cluster"
+OTHER_MESHES = "other-meshes"
+OWN = "own-installation"
+NAMESPACE = "namespaces"
+HEALTH = "health"
+UNINSTALL = "uninstall"
+
+_PRE = (Phase.PRE,)
+_MESH = (Phase.MESH,)
+_NAMESPACES = (Phase.NAMESPACES,)
+_UNINSTALL = (Phase.UNINSTALL,)
+
+CHECKS: tuple[Check, ...] = (
+    Check("AMB0101", CLUSTER, "API server answers", tuple(Phase), fitness.api_reachable, fatal=True),
+    Check("AMB0102", CLUSTER, "Kubernetes fits Istio", _PRE, fitness.kubernetes_version),
+    Check("AMB0103", CLUSTER, "Rights suffice", _PRE, rights.rights_suffice),
+    Check("AMB0104", CLUSTER, "Gateway API CRDs fit", _PRE, fitness.gateway_api, needs=(CRDS,)),
+    *(
+        Check(
+            mesh.code,
+            OTHER_MESHES,
+            mesh.check,
+            _PRE,
+            coexistence.no_other_mesh(mesh),
+            needs=coexistence.needs_of(mesh),
+        )
+        for mesh in MESHES
+    ),
+    Check("AMB0301", OWN, "Own installation recognised", _PRE, ours.recognised, Severity.INFO, ours.WHERE_WE_SHOW),
+    Check("AMB0302", OWN, "No other mesh of this collection", _PRE, ours.other_mesh, needs=ours.WHERE_WE_SHOW),
+    Check("AMB0303", OWN, "Live version is ambient_version", _PRE, ours.other_version, needs=(DEPLOYMENTS, DAEMONSETS)),
+    Check("AMB0401", NAMESPACE, "Declared namespaces exist", _NAMESPACES, namespaces.exist, needs=(NAMESPACES,)),
+    Check("AMB0402", NAMESPACE, "istiod discovers them", _NAMESPACES, namespaces.discovered, needs=(NAMESPACES,)),
+    Check("AMB0403", NAMESPACE, "No sidecars in them", _NAMESPACES, namespaces.no_injection, needs=(NAMESPACES,)),
+    Check("AMB0404", NAMESPACE, "No hostNetwork pods in them", _NAMESPACES, namespaces.no_host_network),
+    Check("AMB0405", NAMESPACE, "Enrolled means declared", _NAMESPACES, namespaces.undeclared, Severity.WARNING),
+    Check("AMB0406", NAMESPACE, "Labels are free to change", _NAMESPACES, namespaces.labels_can_change),
+    Check(
+        "AMB0501", HEALTH, "istiod is ready", _MESH, health.component_ready(ours.COMPONENTS[0]), needs=(DEPLOYMENTS,)
+    ),
+    Check(
+        "AMB0502", HEALTH, "istio-cni is ready", _MESH, health.component_ready(ours.COMPONENTS[1]), needs=(DAEMONSETS,)
+    ),
+    Check(
+        "AMB0503", HEALTH, "ztunnel is ready", _MESH, health.component_ready(ours.COMPONENTS[2]), needs=(DAEMONSETS,)
+    ),
+    Check("AMB0504", HEALTH, "Versions fit each other", _MESH, health.no_skew, needs=(DEPLOYMENTS, DAEMONSETS)),
+    Check("AMB0601", UNINSTALL, "No enrolled pods", _UNINSTALL, uninstall.no_enrolled_pods, needs=(POD_METADATA,)),
+    Check(
+        "AMB0602",
+        UNINSTALL,
+        "No enrolled namespaces",
+        _UNINSTALL,
+        uninstall.no_enrolled_namespaces,
+        needs=(NAMESPACES,),
+    ),
+    Check("AMB0603", UNINSTALL, "No waypoints of users", _UNINSTALL, uninstall.no_waypoints, needs=(GATEWAYS,)),
+)

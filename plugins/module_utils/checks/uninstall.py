@@ -1,0 +1,55 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What would break if the mesh went now."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from ..mesh.spec import MODE_AMBIENT, MODE_LABEL
+from .context import Context, annotations_of, describe, labels_of, namespace_of
+from .findings import Outcome, Problem
+from .ours import is_ours
+from .snapshot import GATEWAYS, NAMESPACES, POD_METADATA
+
+REDIRECTION = "ambient.istio.io/redirection"
+_CLASSES = ("istio-waypoint",)
+_RELEASE = "Declare the namespace with state off and run site.yml, or set ambient_uninstall_unenrol: true"
+
+
+def no_enrolled_pods(context: Context) -> Outcome:
+    """AMB0601: a captured pod has no network left once ztunnel is gone."""
+    pods = [pod for pod in context.cluster.all(POD_METADATA) if REDIRECTION in annotations_of(pod)]
+    counted = Counter(namespace_of(pod) for pod in pods)
+    return Outcome(
+        [
+            Problem(f"Namespace {namespace}", f"{count} pods are enrolled ({REDIRECTION})", _RELEASE)
+            for namespace, count in sorted(counted.items())
+        ]
+    )
+
+
+def no_enrolled_namespaces(context: Context) -> Outcome:
+    """AMB0602: new pods of such a namespace would be captured to the very end."""
+    return Outcome(
+        [
+            Problem(describe("Namespace", namespace), f"has the label {MODE_LABEL}={MODE_AMBIENT}", _RELEASE)
+            for namespace in context.cluster.all(NAMESPACES)
+            if labels_of(namespace).get(MODE_LABEL) == MODE_AMBIENT
+        ]
+    )
+
+
+def no_waypoints(context: Context) -> Outcome:
+    """AMB0603: without istiod nobody cleans up behind a waypoint."""
+    return Outcome(
+        [
+            Problem(
+                describe("Gateway", gateway),
+                "is a waypoint; istiod has to be there while it goes",
+                f"kubectl -n {namespace_of(gateway)} delete gateway {gateway['metadata']['name']}",
+            )
+            for gateway in context.cluster.all(GATEWAYS)
+            if (gateway.get("spec") or {}).get("gatewayClassName") in _CLASSES and not is_ours(gateway)
+        ]
+    )

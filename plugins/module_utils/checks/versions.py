@@ -1,0 +1,50 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which versions go together, as data."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?(.*)")
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a minor version of Istio asks of a cluster.
+
+    Attributes:
+        kubernetes: lowest and highest minor version of Kubernetes 1.x that it is tested with.
+        gateway_api: lowest version of the Gateway API CRDs whose kinds it reads.
+    """
+
+    kubernetes: tuple[int, int]
+    gateway_api: tuple[int, int, int]
+
+
+#: From 1.30 on Istio reads TLSRoute and ListenerSet only in the versions that the bundle 1.5.0 serves.
+ISTIO = {
+    "1.30": Needs(kubernetes=(32, 36), gateway_api=(1, 5, 0)),
+    "1.31": Needs(kubernetes=(32, 36), gateway_api=(1, 5, 0)),
+}
+
+#: The last version whose CNI agent captures hostNetwork pods.
+LAST_WITH_HOST_NETWORK = (1, 30, 3)
+
+
+def parse(text: str) -> tuple[int, int, int] | None:
+    """`v1.34.4+k3s1` → (1, 34, 4); None where it is no version."""
+    found = _VERSION.fullmatch(text.strip())
+    return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
+
+
+def minor(text: str) -> str:
+    """`1.31.0` → `1.31`; empty where it is no version."""
+    version = parse(text)
+    return f"{version[0]}.{version[1]}" if version else ""
+
+
+def needs_of(text: str) -> Needs | None:
+    """What this version of Istio asks for; None for a version that is not in the table."""
+    return ISTIO.get(minor(text))

@@ -1,0 +1,221 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: check
+short_description: Say whether a cluster can take, carry or lose an ambient mesh
+version_added: 0.1.0
+author: Alauda Service Mesh team (@alauda)
+description:
+  - Looks at a cluster and reports findings, each with a stable code, a severity, the object it is about and what to do.
+  - Only reads. The requests are GET, LIST and SelfSubjectAccessReview.
+  - An installation by this collection is recognised by its label V(ambient.alauda.io/mesh), whoever applied it, and is
+    never taken for a foreign mesh.
+extends_documentation_fragment:
+  - alauda.ambient.auth
+  - alauda.ambient.attributes.read_only
+  - alauda.ambient.attributes.action_group
+options:
+  phase:
+    description:
+      - V(pre) asks whether the mesh may be installed, V(namespaces) whether the declared namespaces can join or leave,
+        V(mesh) whether a mesh that is there is well, V(uninstall) whether it may go.
+    type: list
+    elements: str
+    choices: [pre, mesh, namespaces, uninstall]
+    default: [pre]
+  mesh:
+    description: The declared mesh, as in the variable C(ambient_mesh).
+    type: raw
+    default: {}
+  discovery_selectors:
+    description: The discovery selectors of istiod, as in C(ambient_discovery_selectors).
+    type: raw
+    default: []
+  version:
+    description: The version of Istio that shall be there.
+    type: str
+    default: ""
+  gateway_api:
+    description: Whether the Gateway API CRDs would be installed, or have to be there.
+    type: str
+    choices: [install, require]
+    default: install
+  files:
+    description:
+      - Files with the objects that would be applied. What they bring is compared with what is there.
+      - A file that does not exist is passed over.
+    type: list
+    elements: path
+    default: []
+  only:
+    description: Codes or categories of the only checks to run.
+    type: list
+    elements: str
+    default: []
+  skip:
+    description: Codes or categories of checks to leave out. They are reported as skipped.
+    type: list
+    elements: str
+    default: []
+  fail_on:
+    description: The least severity that makes the task fail.
+    type: str
+    choices: [error, warning, never]
+    default: error
+  report:
+    description: A file on the controller that gets the whole report as JSON. It is written only if its content changes.
+    type: path
+  show:
+    description:
+      - Which lines the report on the terminal and RV(summary) have. V(all), or V(findings) for those of checks that did
+        not pass, or V(nothing) on the terminal.
+    type: str
+    choices: [all, findings, nothing]
+    default: all
+seealso:
+  - name: All checks
+    description: One page for each code, with cause, risk and fix.
+    link: https://github.com/alauda/ansible-collection-ambient/blob/main/docs/checks
+"""
+
+EXAMPLES = r"""
+- name: May an ambient mesh be installed here?
+  alauda.ambient.check:
+    kubeconfig: ~/.kube/config
+    context: production
+    version: 1.31.0
+
+- name: Look at a mesh that is there, without failing
+  alauda.ambient.check:
+    phase: [mesh, namespaces]
+    mesh: "{{ ambient_mesh }}"
+    fail_on: never
+    report: /tmp/check.json
+  register: health
+
+- name: Only other meshes
+  alauda.ambient.check:
+    only: [other-meshes]
+    skip: [AMB0210]
+"""
+
+RETURN = r"""
+ok:
+  description: Whether there is no error among the findings.
+  type: bool
+  returned: always
+ours:
+  description: How much of an installation by this collection is there.
+  type: str
+  returned: when the API server answers
+  choices: [none, leftovers, half, complete]
+  sample: complete
+checks:
+  description: Each check with its code, category, title, status (pass, info, warning, error or skipped) and detail.
+  type: list
+  elements: dict
+  returned: always
+findings:
+  description: What was found, the worst first.
+  type: list
+  elements: dict
+  returned: always
+  contains:
+    code:
+      description: Stable code of the check.
+      type: str
+      sample: AMB0203
+    severity:
+      description: One of error, warning and info.
+      type: str
+      sample: error
+    category:
+      description: Category of the check.
+      type: str
+      sample: other-meshes
+    object:
+      description: Kind, namespace and name of the object.
+      type: str
+      sample: Deployment istio-system/istiod
+    message:
+      description: What is the matter with it.
+      type: str
+      sample: Another istiod is running (1 of 1 ready)
+    hint:
+      description: What to do.
+      type: str
+      sample: Remove it (istioctl uninstall, helm uninstall), or leave this cluster to it
+    url:
+      description: The page that explains the check.
+      type: str
+summary:
+  description: The report in plain lines.
+  type: list
+  elements: str
+  returned: always
+refused:
+  description: Whether a finding is as bad as O(fail_on) or worse.
+  type: bool
+  returned: always
+refusal:
+  description: One line that says why the task fails. Empty if it does not.
+  type: str
+  returned: always
+report_file:
+  description: Where the report was written to.
+  type: str
+  returned: when O(report) is set
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.argspec import ambient_module
+from ..module_utils.checks.run import Request, examine
+from ..module_utils.errors import AmbientError
+
+SPEC: dict[str, dict[str, Any]] = {
+    "phase": {
+        "type": "list",
+        "elements": "str",
+        "choices": ["pre", "mesh", "namespaces", "uninstall"],
+        "default": ["pre"],
+    },
+    "mesh": {"type": "raw", "default": {}},
+    "discovery_selectors": {"type": "raw", "default": []},
+    "version": {"type": "str", "default": ""},
+    "gateway_api": {"type": "str", "choices": ["install", "require"], "default": "install"},
+    "files": {"type": "list", "elements": "path", "default": []},
+    "only": {"type": "list", "elements": "str", "default": []},
+    "skip": {"type": "list", "elements": "str", "default": []},
+    "fail_on": {"type": "str", "choices": ["error", "warning", "never"], "default": "error"},
+    "report": {"type": "path"},
+    "show": {"type": "str", "choices": ["all", "findings", "nothing"], "default": "all"},
+}
+
+
+def run(module: AnsibleModule) -> None:
+    """Look, and report."""
+    answer = examine(Request.of(module.params), module.params)
+    result = {"changed": False, **answer.result}
+    if answer.refused:
+        module.fail_json(msg=answer.result["refusal"], **result)
+    module.exit_json(**result)
+
+
+def main() -> None:
+    """Entry point."""
+    module = ambient_module(SPEC)
+    try:
+        run(module)
+    except AmbientError as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

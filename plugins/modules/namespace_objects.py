@@ -1,0 +1,136 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: namespace_objects
+short_description: Compute the patches that enrol and release the declared namespaces
+version_added: 0.1.0
+author: Alauda Service Mesh team (@alauda)
+description:
+  - Reads the declared mesh and writes the patches on the users' namespaces to one file that M(alauda.ambient.apply) and
+    M(alauda.ambient.render) read.
+  - A namespace with state V(l4) gets the label V(istio.io/dataplane-mode=ambient) under the field manager
+    V(alauda.ambient/enrolment), and where O(discovery_selectors) say exactly which labels they want, those under
+    V(alauda.ambient/discovery). A namespace with state V(off) is released. The manager V(alauda.ambient/enrolment)
+    lets go of its label, and the label has to be gone then.
+  - No cluster is involved. The same input gives the same file.
+extends_documentation_fragment:
+  - alauda.ambient.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  mesh:
+    description:
+      - The declared mesh, as in the variable C(ambient_mesh).
+      - A bare V(off) is a boolean in YAML 1.1; it is read as the state all the same.
+    type: raw
+    required: true
+  discovery_selectors:
+    description:
+      - The discovery selectors of istiod, as in C(ambient_discovery_selectors). Without any, all namespaces are seen.
+    type: raw
+    default: []
+  dest:
+    description: The file to write.
+    type: path
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Compute the enrolment of two namespaces
+  alauda.ambient.namespace_objects:
+    mesh:
+      name: default
+      namespaces:
+        - {name: shop, state: l4}
+        - {name: legacy, state: "off"}
+    discovery_selectors:
+      - matchLabels: {istio-discovery: enabled}
+    dest: /tmp/objects/namespaces.json
+"""
+
+RETURN = r"""
+file:
+  description: The file with the patches.
+  type: str
+  returned: success
+count:
+  description: How many patches are in it.
+  type: int
+  returned: success
+enrolled:
+  description: The namespaces that shall be in the mesh.
+  type: list
+  elements: str
+  returned: success
+released:
+  description: The namespaces that shall not.
+  type: list
+  elements: str
+  returned: success
+"""
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.errors import AmbientError
+from ..module_utils.manifests.items import dump_role
+from ..module_utils.mesh.parse import parse_mesh
+from ..module_utils.mesh.patches import ROLE, namespace_items
+from ..module_utils.mesh.selectors import check_selectors
+
+SPEC: dict[str, dict[str, Any]] = {
+    "mesh": {"type": "raw", "required": True},
+    "discovery_selectors": {"type": "raw", "default": []},
+    "dest": {"type": "path", "required": True},
+}
+
+
+def run(params: Mapping[str, Any], dest: Path) -> dict[str, Any]:
+    """Write the file and say what is in it."""
+    mesh = parse_mesh(params["mesh"])
+    items = namespace_items(mesh, check_selectors(params["discovery_selectors"]))
+    return {
+        "changed": dump_role(dest, ROLE, items),
+        "count": len(items),
+        "enrolled": [namespace.name for namespace in mesh.enrolled()],
+        "released": [namespace.name for namespace in mesh.released()],
+    }
+
+
+def rehearse(params: Mapping[str, Any]) -> dict[str, Any]:
+    """As run, on a copy of the file."""
+    dest = Path(params["dest"])
+    with tempfile.TemporaryDirectory(prefix="ambient-check-") as directory:
+        copy = Path(directory) / dest.name
+        if dest.is_file():
+            shutil.copyfile(dest, copy)
+        return run(params, copy)
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    params = module.params
+    try:
+        result = rehearse(params) if module.check_mode else run(params, Path(params["dest"]))
+    except AmbientError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(file=params["dest"], **result)
+
+
+if __name__ == "__main__":
+    main()
