@@ -57,11 +57,7 @@ class Request:
             discovery_selectors=check_selectors(params["discovery_selectors"]),
         )
         report = Path(params["report"]) if params["report"] else None
-        if report and not report.parent.is_dir():
-            raise AmbientError(
-                "the directory does not exist", path=str(report.parent), hint="Create it, or change report"
-            )
-        return cls(selection, wishes, params["fail_on"], report)
+        return cls(selection, wishes, params["fail_on"], params["show"], report)
 
 
 @dataclass(frozen=True)
