@@ -55,7 +55,7 @@ lock: .venv/.ready ## writes requirements/*.txt anew from pyproject.toml
 	compile --no-deps --group pyproject.toml:collections -o requirements/collections.txt
 
 docs: $(READY) ## writes docs/variables.md anew from the roles' argument specs
-	@.venv/bin/python tests/docs/variables.py
+	@PYTHONPATH=.cache/collections .venv/bin/python tests/docs/variables.py
 
 .venv/.ready: requirements/dev.txt
 	@tests/setup/venv.sh .venv $<

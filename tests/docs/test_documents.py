@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 import variables
 import yaml
+from ansible_collections.alauda.ambient.plugins.module_utils.variables import CONNECTION
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 MODULES = sorted((CHECKOUT / "plugins/modules").glob("*.py"))
+PLAYBOOKS = sorted(path for path in (CHECKOUT / "playbooks").glob("*.yml") if path.stem != "cluster")
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)(?:#[^)]*)?\)")
 
 
@@ -60,6 +62,19 @@ def test_every_variable_carries_the_prefix_of_the_collection_or_of_its_role() ->
         if not name.startswith(("ambient_", f"{role}_"))
     ]
     assert strangers == []
+
+
+@pytest.mark.parametrize("playbook", ["site", "check", "verify", "uninstall"])
+def test_playbook_hands_the_connection_to_every_module(playbook: str) -> None:
+    play = yaml.safe_load((CHECKOUT / f"playbooks/{playbook}.yml").read_text())[0]
+    given = play["module_defaults"]["group/alauda.ambient.ambient"]
+    assert given == {name: f"{{{{ ambient_{name} | default(omit) }}}}" for name in CONNECTION}
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: path.stem)
+def test_playbook_first_looks_whether_the_variables_are_understood(path: Path) -> None:
+    for play in yaml.safe_load(path.read_text()):
+        assert "alauda.ambient.variables" in play["tasks"][0]
 
 
 def test_links_between_documents_lead_somewhere() -> None:

@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible_collections.alauda.ambient.plugins.module_utils.variables import CONNECTION, PREFIX
+from ansible_collections.kubernetes.core.plugins.doc_fragments.k8s_auth_options import (
+    ModuleDocFragment as AuthDocumentation,
+)
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 TARGET = CHECKOUT / "docs/variables.md"
@@ -52,11 +56,12 @@ def specs(roles: Path) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
 def collect(roles: Path) -> list[Variable]:
     """One Variable per name, by name. Raises ContradictionError where type, default or choices differ."""
     found: dict[str, Variable] = {}
+    differences = []
     for role, name, spec in specs(roles):
         variable = found.setdefault(name, Variable(name, spec))
         for key in ("type", "elements", "default", "choices"):
             if variable.spec.get(key) != spec.get(key):
-                raise ContradictionError(
+                differences.append(
                     f"{name}: {key} is {variable.spec.get(key)!r} in role {variable.roles[0]}, "
                     f"{spec.get(key)!r} in role {role}"
                 )
@@ -64,6 +69,8 @@ def collect(roles: Path) -> list[Variable]:
             variable.spec = spec
         if role not in variable.roles:
             variable.roles.append(role)
+    if differences:
+        raise ContradictionError("\n".join(differences))
     return [found[name] for name in sorted(found)]
 
 
@@ -97,8 +104,17 @@ def suboptions(options: Mapping[str, Any], depth: int = 0) -> Iterator[str]:
         yield from suboptions(spec.get("options") or {}, depth + 1)
 
 
+def connection() -> list[str]:
+    """The variables that say how to reach the cluster, with what the modules' shared documentation says of them."""
+    options = yaml.safe_load(AuthDocumentation.DOCUMENTATION)["options"]
+    lines = ["## The way to the cluster", ""]
+    for name in CONNECTION:
+        lines.append(f"- `{PREFIX}{name}` ({kind(options[name])}): {description(options[name])}")
+    return [*lines, ""]
+
+
 def render(variables: list[Variable]) -> str:
-    lines = [HEAD]
+    lines = [HEAD, *connection()]
     for variable in variables:
         lines += [f"## {variable.name}", "", f"{kind(variable.spec)}; used by {', '.join(variable.roles)}.", ""]
         lines += [description(variable.spec), ""]
@@ -111,7 +127,7 @@ def main() -> int:
     try:
         TARGET.write_text(render(collect(CHECKOUT / "roles")))
     except ContradictionError as error:
-        print(f"roles/*/meta/argument_specs.yml: {error}", file=sys.stderr)
+        print(f"The argument specs of the roles differ:\n{error}", file=sys.stderr)
         return 1
     return 0
 

@@ -51,6 +51,7 @@ def cluster() -> dict[str, Any]:
 def home(cluster: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A newcomer's home: the kubeconfig with a context `east`, the charts and CRDs where the README has them."""
     home = tmp_path_factory.mktemp("home")
+    (home / "ansible.cfg").touch()
     kubeconfig = yaml.safe_load((cluster["folder"] / "kubeconfig").read_text())
     for context in kubeconfig["contexts"]:
         if context["name"] == cluster["context"]:
@@ -77,5 +78,5 @@ def user_environment(home: Path, collections: Path) -> dict[str, str]:
         "PATH": path,
         "LC_ALL": "C.UTF-8",
         "ANSIBLE_COLLECTIONS_PATH": str(collections),
-        "ANSIBLE_CONFIG": os.devnull,
+        "ANSIBLE_CONFIG": str(home / "ansible.cfg"),
     }
