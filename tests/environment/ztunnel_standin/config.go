@@ -21,9 +21,10 @@ type config struct {
 	serviceAccount        string
 	token, roots, socket  string // paths
 	readinessAddress      string
-	adminAddress          string   // loopback
-	nameservers           []string // host:port
-	drain                 time.Duration
+	adminAddress          string        // loopback
+	nameservers           []string      // host:port
+	drain                 time.Duration // at most, at the end
+	discovery             time.Duration // that istiod may take to send a pod's workload
 	ports                 ports
 }
 
@@ -52,6 +53,7 @@ func configFromEnv() config {
 		adminAddress:     "127.0.0.1:15000",
 		nameservers:      nameservers(string(resolv)),
 		drain:            drainTime(os.Getenv("TERMINATION_GRACE_PERIOD_SECONDS")),
+		discovery:        15 * time.Second, // a new pod is unknown to istiod until the kubelet has reported its address
 		ports:            ports{outbound: 15001, inbound: 15006, hbone: 15008, dns: 15053},
 	}
 }

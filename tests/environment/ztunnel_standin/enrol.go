@@ -8,12 +8,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"sync"
-	"time"
 )
-
-// discoveryTime is how long istiod may take to send a pod's workload. A new pod
-// is unknown to it until the kubelet has reported the pod's address.
-const discoveryTime = 15 * time.Second
 
 // enroller brings a pod's identity from the CNI agent's word to a certificate.
 type enroller struct {
@@ -65,19 +60,19 @@ func (e *enroller) walk(ctx context.Context, w workload, p *proof) {
 }
 
 func (e *enroller) trustDomain(ctx context.Context, w workload) (string, error) {
-	soon, cancel := context.WithTimeout(ctx, discoveryTime)
+	soon, cancel := context.WithTimeout(ctx, e.discovery)
 	defer cancel()
 	domain, err := e.directory.trustDomain(soon, w.resource(e.clusterID))
 	if err == nil || ctx.Err() != nil {
 		return domain, err
 	}
-	e.ready.fail(part(w), undiscovered(w))
+	e.ready.fail(part(w), e.undiscovered(w))
 	return e.directory.trustDomain(ctx, w.resource(e.clusterID))
 }
 
-func undiscovered(w workload) error {
+func (e *enroller) undiscovered(w workload) error {
 	return fmt.Errorf("istiod has sent no workload for the pod within %s: namespace %s is missing the discovery label "+
-		"(the mesh's discoverySelectors do not select it), or istiod belongs to another cluster name", discoveryTime, w.namespace)
+		"(the mesh's discoverySelectors do not select it), or istiod belongs to another cluster name", e.discovery, w.namespace)
 }
 
 // certificate waits until there is one.

@@ -60,22 +60,21 @@ func (e *enroller) servePod(w workload, n network) (*pod, error) {
 }
 
 func (p *pod) start() error {
-	for port, serve := range map[uint16]func(net.Listener){
-		p.outbound: func(l net.Listener) { p.accept(l, p.passOut) },
-		p.inbound:  func(l net.Listener) { p.accept(l, p.passIn) },
+	for _, s := range []struct {
+		port  uint16
+		serve func(net.Listener)
+	}{
+		{p.outbound, func(l net.Listener) { p.accept(l, p.passOut) }},
+		{p.inbound, func(l net.Listener) { p.accept(l, p.passIn) }},
+		{p.ports.hbone, p.serveHBONE},
 	} {
-		l, err := p.net.listen(fmt.Sprintf(":%d", port))
+		l, err := p.net.listen(fmt.Sprintf(":%d", s.port))
 		if err != nil {
 			return err
 		}
 		p.listeners = append(p.listeners, l)
-		serve(l)
+		s.serve(l)
 	}
-	l, err := p.net.listen(fmt.Sprintf(":%d", p.ports.hbone))
-	if err != nil {
-		return err
-	}
-	p.serveHBONE(l)
 	return p.startDNS()
 }
 
