@@ -76,18 +76,20 @@ def _target(options: argparse.Namespace) -> cluster.Target:
 def _up(options: argparse.Namespace) -> None:
     target = _target(options)
     if options.context:
-        facts = cluster.use_context(target, options.context, options.kubeconfig)
+        done = cluster.use_context(target, options.context, options.kubeconfig)
     else:
-        facts = cluster.up(target, replace=options.replace)
+        done = cluster.up(target, replace=options.replace)
     longest = sorted(progress.timings.items(), key=lambda item: -item[1])[:5]
     if longest and longest[0][1] >= 10:
         progress.say("longest steps: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in longest))
-    progress.say(f"{facts['cluster']} is ready ({facts['source']}, {len(facts['nodes'])} nodes)")
-    print(target.description)
+    progress.say(f"{options.context or options.name} is ready ({done}); kubeconfig: {target.kubeconfig}")
+    print(done)
 
 
 def _down(options: argparse.Namespace) -> None:
-    cluster.down(_target(options), stop_docker=options.docker)
+    print("deleted" if cluster.down(_target(options)) else "nothing to delete")
+    if options.docker:
+        cluster.stop_docker()
 
 
 def _toolchain(options: argparse.Namespace) -> None:

@@ -39,18 +39,19 @@ class Target:
         return self.directory / "environment.json"
 
 
-def up(target: Target, *, replace: bool) -> dict[str, Any]:
-    """A Ready kind cluster under this name; kept, repaired or created. Returns its description."""
+def up(target: Target, *, replace: bool) -> str:
+    """See to a Ready kind cluster under this name, and describe it. Returns `kept`, `repaired` or `created`."""
     require_own_name(target.name)
     daemon = docker.ensure()
     with cache.lock(f"cluster-{target.name}"):
         if replace:
             kind.delete(daemon, target.name)
         mirror = registry.answering()
-        source = _keep(daemon, target) or _create(daemon, target, mirror)
+        done = _keep(daemon, target) or _create(daemon, target, mirror)
+        source = kind.source(daemon, target.name)
         facts = describe(target, context=f"kind-{target.name}", source=source, mirror=mirror)
-        facts |= {"docker_host": daemon.host, "rootfs": str(component_rootfs())}
-        return write(target, facts)
+        write(target, facts | {"docker_host": daemon.host, "rootfs": str(component_rootfs())})
+        return done
 
 
 def require_own_name(name: str) -> None:
@@ -60,7 +61,7 @@ def require_own_name(name: str) -> None:
 
 
 def _keep(daemon: Docker, target: Target) -> str:
-    """The source of a cluster that is there and works, or "" after removing one that does not."""
+    """`kept` or `repaired` for a cluster that is there and works; "" after removing one that does not."""
     if not kind.nodes(daemon, target.name):
         return ""
     try:
@@ -73,7 +74,7 @@ def _keep(daemon: Docker, target: Target) -> str:
         progress.say(f"cluster {target.name} is broken and will be replaced: {failure.message}")
         kind.delete(daemon, target.name)
         return ""
-    return kind.source(daemon, target.name)
+    return "repaired" if started else "kept"
 
 
 def _create(daemon: Docker, target: Target, mirror: registry.Registry | None) -> str:
@@ -87,7 +88,7 @@ def _create(daemon: Docker, target: Target, mirror: registry.Registry | None) ->
     except SetupError:
         progress.say(f"cluster {target.name} did not come up; what is there stays for a look until the next `up`")
         raise
-    return kind.source(daemon, target.name)
+    return "created"
 
 
 def _published(daemon: Docker, mirror: registry.Registry | None) -> str:
@@ -111,8 +112,8 @@ def component_rootfs() -> Path:
     return debian.rootfs("component", debian.COMPONENT_PACKAGES)
 
 
-def use_context(target: Target, context: str, kubeconfig: Path | None) -> dict[str, Any]:
-    """Describe a cluster that exists: the named context of a kubeconfig, copied; the original is only read."""
+def use_context(target: Target, context: str, kubeconfig: Path | None) -> str:
+    """Describe a cluster that exists: a context of a kubeconfig, copied; the original is only read. Returns `kept`."""
     given = kubeconfig or Path(os.environ.get("KUBECONFIG") or "~/.kube/config").expanduser()
     if not given.exists():
         raise SetupError(f"no kubeconfig at {given}", hint="Set KUBECONFIG, or leave DEMO_CONTEXT out")
@@ -127,7 +128,8 @@ def use_context(target: Target, context: str, kubeconfig: Path | None) -> dict[s
     progress.say(
         f"context {context}: the cluster is used as it is; images are not loaded onto it, it pulls them from a registry"
     )
-    return write(target, describe(target, context=context, source="context", mirror=registry.answering()))
+    write(target, describe(target, context=context, source="context", mirror=registry.answering()))
+    return "kept"
 
 
 def describe(target: Target, *, context: str, source: str, mirror: registry.Registry | None) -> dict[str, Any]:
@@ -154,12 +156,11 @@ def describe(target: Target, *, context: str, source: str, mirror: registry.Regi
     }
 
 
-def write(target: Target, facts: dict[str, Any]) -> dict[str, Any]:
+def write(target: Target, facts: dict[str, Any]) -> None:
     """Write environment.json; an unchanged one keeps its time."""
     text = json.dumps(facts, indent=1) + "\n"
     if not target.description.exists() or target.description.read_text() != text:
         write_private(target.description, text)
-    return facts
 
 
 def write_private(path: Path, text: str) -> None:
@@ -171,15 +172,22 @@ def write_private(path: Path, text: str) -> None:
     partial.replace(path)
 
 
-def down(target: Target, *, stop_docker: bool) -> None:
-    """Delete the cluster and its directory; with `stop_docker` also a dockerd of ours that no cluster uses any more."""
+def down(target: Target) -> bool:
+    """Delete the cluster and its directory; False if neither was there."""
     require_own_name(target.name)
     daemon = docker.connect()
+    existed = target.directory.exists()
     if daemon:
         with cache.lock(f"cluster-{target.name}"):
-            kind.delete(daemon, target.name)
+            existed = kind.delete(daemon, target.name) or existed
     shutil.rmtree(target.directory, ignore_errors=True)
-    if not (stop_docker and daemon and docker.started_by_us()):
+    return existed
+
+
+def stop_docker() -> None:
+    """Stop a dockerd that we started, unless a cluster still needs it."""
+    daemon = docker.connect()
+    if not (daemon and docker.started_by_us()):
         return
     others = kind.clusters(daemon)
     if others:

@@ -107,7 +107,7 @@ def create(docker: Docker, name: str, image: str, kubeconfig: Path) -> None:
 def write_kubeconfig(docker: Docker, name: str, kubeconfig: Path) -> None:
     """Write the kubeconfig of a cluster that is there; its directory may have been cleaned meanwhile."""
     kubeconfig.parent.mkdir(parents=True, exist_ok=True)
-    words = ["export", "kubeconfig", "--name", name, "--kubeconfig", kubeconfig]
+    words: list[str | Path] = ["export", "kubeconfig", "--name", name, "--kubeconfig", kubeconfig]
     run([toolchain.binaries("kind")["kind"], *words], env=docker.env, timeout=30)
 
 
@@ -117,13 +117,14 @@ def source(docker: Docker, name: str) -> str:
     return "kind-built" if image.startswith(BUILT_REPOSITORY) else "kind-published"
 
 
-def delete(docker: Docker, name: str) -> None:
-    """Delete a cluster's containers, with their volumes, and its files."""
+def delete(docker: Docker, name: str) -> bool:
+    """Delete a cluster's containers, with their volumes, and its files; False if there was no container."""
     found = nodes(docker, name)
     if found:
         with progress.step(f"delete cluster {name}"):
             docker.run("rm", "--force", "--volumes", *found, timeout=120)
     shutil.rmtree(cache.root() / "clusters" / name, ignore_errors=True)
+    return bool(found)
 
 
 def start(docker: Docker, name: str) -> bool:
