@@ -30,10 +30,13 @@ demo: $(READY) ## a kind cluster, the mesh on it, and the proofs (DEMO_CONTEXT=n
 	@trap 'echo "make demo took $$SECONDS s"' EXIT
 	$(ENVIRONMENT) up --name ambient-demo --dir build/demo \
 	  $(if $(DEMO_CONTEXT),--context '$(DEMO_CONTEXT)' $(if $(USER_KUBECONFIG),--kubeconfig '$(USER_KUBECONFIG)'))
-	for step in images site verify; do $(PLAY) playbooks/$$step.yml; done
+	$(PLAY) playbooks/images.yml
+	$(ENVIRONMENT) shop --dir build/demo
+	$(PLAY) playbooks/site.yml
+	$(PLAY) playbooks/verify.yml
 
 demo-down: $(READY) ## removes the demo's cluster and what it started
-	@$(ENVIRONMENT) down --name ambient-demo --dir build/demo
+	@$(ENVIRONMENT) down --name ambient-demo --dir build/demo --docker
 
 .PHONY: test test-all lint unit molecule cluster
 test: $(READY) ## set-up and all tests

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 PYTHON = ".venv/bin/python"
-CLUSTER = {"AMBIENT_DIR": "build/test"}
+CLUSTER = {"AMBIENT_DIR": str(Path(__file__).resolve().parents[1] / "build/test")}
 ENVIRONMENT = (PYTHON, "tests/environment/env.py")
 TEST_CLUSTER = ("--name", "ambient-test", "--dir", "build/test")
 
@@ -64,16 +65,21 @@ PARTS = (
         ),
     ),
     Part("unit", (pytest("tests/unit", "tests/docs"),)),
+    Part("toolchain", (Command("build", (*ENVIRONMENT, "toolchain"), timeout=5400),)),
+    Part("integration", (pytest("tests/integration"),), needs=("toolchain",)),
+    Part("broken-inputs", (pytest("tests/broken_inputs"),), needs=("toolchain",)),
+    Part("parity", (pytest("tests/parity/test_parity.py"),), needs=("toolchain",)),
+    Part("parity-1.30", (pytest("tests/parity/test_parity_1_30.py"),), needs=("toolchain",), long=True),
     Part(
         "environment",
         (
-            Command("cluster", (*ENVIRONMENT, "up", *TEST_CLUSTER, "--replace"), timeout=3600),
+            Command("cluster", (*ENVIRONMENT, "up", *TEST_CLUSTER, "--replace")),
             playbook("images.yml"),
+            Command("shop", (*ENVIRONMENT, "shop", "--dir", "build/test")),
         ),
+        needs=("toolchain",),
         environment=CLUSTER,
     ),
-    Part("integration", (pytest("tests/integration"),)),
-    Part("broken-inputs", (pytest("tests/broken_inputs"),)),
     Part("molecule install", (molecule("install"),), needs=("environment",), environment=CLUSTER),
     Part("molecule refuse", (molecule("refuse"),), needs=("environment",), environment=CLUSTER),
     Part("cluster", (pytest("tests/cluster"),), needs=("environment",), environment=CLUSTER),

@@ -19,7 +19,7 @@ ROLES = Path(__file__).resolve().parents[2] / "roles"
 Specs = dict[str, dict[str, Any]]
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     """The action `alauda.ambient.variables`."""
 
     TRANSFERS_FILES = False
