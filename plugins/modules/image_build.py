@@ -109,12 +109,14 @@ images:
       description: The layers' digests and sizes in bytes, from the base upwards.
       type: list
       elements: dict
-    dest:
+    layout:
       description: Directory of the layout.
       type: str
-    changed:
-      description: Whether this image was, or would be, written.
-      type: bool
+written:
+  description: The layouts that were, or would be, written.
+  returned: success
+  type: list
+  elements: str
 """
 
 import re
@@ -193,8 +195,7 @@ def result(option: dict[str, t.Any], image: Image) -> dict[str, t.Any]:
         "digest": image.digest,
         "size": image.size,
         "layers": [{"digest": blob.digest, "size": blob.size} for blob in image.layers],
-        "dest": option["dest"],
-        "changed": image.changed,
+        "layout": option["dest"],
     }
 
 
@@ -233,6 +234,7 @@ def main() -> None:
         module.fail_json(msg=f"{error.filename or 'image_build'}: {error.strerror}")
     module.exit_json(
         changed=any(image.changed for image in images),
+        written=[option["dest"] for option, image in zip(options, images, strict=True) if image.changed],
         images=[result(option, image) for option, image in zip(options, images, strict=True)],
         diff=[diff(option, image) for option, image in zip(options, images, strict=True) if image.changed],
     )

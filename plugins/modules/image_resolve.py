@@ -1,0 +1,92 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: image_resolve
+short_description: Find the digests that images' tags stand for
+version_added: 0.1.0
+author: Alauda Service Mesh team (@alauda)
+description:
+  - Asks the registries of images for the digests of their tags. Nothing is pulled.
+  - It asks anonymously, with a token where the registry hands them out.
+extends_documentation_fragment:
+  - alauda.ambient.attributes.read_only
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: N/A
+  idempotent:
+    support: N/A
+options:
+  images:
+    description: Images with their registries. One that has a digest is returned as it is.
+    type: list
+    elements: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Find the digest of istiod's image
+  alauda.ambient.image_resolve:
+    images:
+      - registry.example.com/istio/pilot:1.31.0
+  register: found
+"""
+
+RETURN = r"""
+images:
+  description: The images, in the order of the option.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    ref:
+      description: Repository and digest.
+      type: str
+    digest:
+      description: Digest of the manifest or index.
+      type: str
+"""
+
+import typing as t
+import urllib.error
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.urls import open_url
+
+from ..module_utils.errors import AmbientError
+from ..module_utils.oci.registry import Answer, parse_reference, resolve
+
+
+def ask(method: str, url: str, headers: t.Mapping[str, str]) -> Answer:
+    """One HTTP request, with Ansible's ways of proxies and certificates."""
+    try:
+        response = open_url(url, method=method, headers=dict(headers), timeout=20, http_agent="alauda.ambient")
+    except urllib.error.HTTPError as error:
+        return Answer(error.code, {name.lower(): value for name, value in error.headers.items()})
+    except Exception as error:
+        return Answer(0, {}, reason=str(getattr(error, "reason", error)))
+    return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, response.read())
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={"images": {"type": "list", "elements": "str", "required": True}}, supports_check_mode=True
+    )
+    found = []
+    try:
+        for index, image in enumerate(module.params["images"]):
+            reference = parse_reference(image, f"images[{index}]")
+            digest = resolve(reference, ask)
+            found.append({"ref": f"{reference.repository}@{digest}", "digest": digest})
+    except AmbientError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, images=found)
+
+
+if __name__ == "__main__":
+    main()
