@@ -36,6 +36,7 @@ def connect(params: Mapping[str, Any]) -> Client:
         ) from error
     options = {name: params.get(name) for name in AUTH_OPTIONS}
     _refuse_missing_files(options)
+    kubernetes.client.Configuration.set_default(None)  # of an earlier connection in this process
     try:
         # get_api_client() would also run a discovery and keep it in a file under /tmp.
         auth = core._create_auth_spec(None, **options)
@@ -47,6 +48,8 @@ def connect(params: Mapping[str, Any]) -> Client:
             path=_source(options),
             hint="Check kubeconfig and context",
         ) from error
+    if not str(configuration.host).startswith(("https://", "http://")):
+        raise AmbientError("the address of the API server must start with https://", path=f"host {configuration.host}")
     configuration.connection_pool_maxsize = CONNECTIONS
     try:
         api_client = kubernetes.client.ApiClient(configuration)

@@ -45,7 +45,9 @@ def from_response(status: int, body: bytes, path: str) -> ApiError:
     """The error for an answer that is no success; `path` says what was asked for."""
     data = _status_of(body)
     reason = str(data.get("reason") or "")
-    message = str(data.get("message") or body[:200].decode(errors="replace").strip() or "no reason given")
+    message = str(
+        data.get("message") or body[:200].decode(errors="replace").strip() or f"status {status}, no reason given"
+    )
     raw_causes = (data.get("details") or {}).get("causes") or []
     causes = tuple(
         Cause(str(cause.get("reason", "")), str(cause.get("field", "")), str(cause.get("message", "")))

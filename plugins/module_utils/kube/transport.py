@@ -20,9 +20,10 @@ _RETRIES = urllib3.Retry(
     total=4,
     connect=2,
     read=2,
+    other=0,
     status=4,
     backoff_factor=0.3,
-    status_forcelist=(429, 500, 502, 503, 504),
+    status_forcelist=(429, 502, 503, 504),
     allowed_methods=None,
     raise_on_status=False,
 )
@@ -55,7 +56,7 @@ class Transport:
         response = self._open(method, path, query, body, content_type, accept, READ_TIMEOUT, stream=False)
         data: bytes = response.data
         if response.status >= 400:
-            raise from_response(response.status, data, f"{method} {path}")
+            raise self._error(response.status, data, method, path)
         return data
 
     def json(self, method: str, path: str, **arguments: Any) -> Any:
@@ -77,8 +78,11 @@ class Transport:
         """An answer that is read line by line; the caller closes it."""
         response = self._open("GET", path, query, None, JSON, accept, read_timeout, stream=True)
         if response.status >= 400:
-            raise from_response(response.status, response.read(), f"GET {path}")
+            raise self._error(response.status, response.read(), "GET", path)
         return response
+
+    def _error(self, status: int, body: bytes, method: str, path: str) -> ApiError:
+        return from_response(status, body, self.host if status == 401 else f"{method} {path}")
 
     def _open(
         self,

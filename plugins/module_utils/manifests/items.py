@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -142,13 +143,17 @@ def _load_file(path: Path) -> list[Item]:
     for document in documents:
         if isinstance(document, dict) and "items" in document and "kind" not in document:
             role = document.get("role")
-            if not isinstance(role, str) or not role:
-                raise AmbientError("'role' must be the name of a role", path=str(path))
+            if not isinstance(role, str) or not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?", role):
+                raise AmbientError(f"'role' must be the name of a role, it is {role!r}", path=str(path))
             items.extend(_located(path, "items", document["items"], role))
         else:
             objects = _expanded(document)
-            items.extend(_located(path, "object", [{"object": obj} for obj in objects], path.stem))
+            items.extend(_located(path, "object", [{"object": obj} for obj in objects], _role_of(path)))
     return items
+
+
+def _role_of(path: Path) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", path.stem).strip("-") or "manifests"
 
 
 def _expanded(document: Any) -> list[Any]:

@@ -1,0 +1,254 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Applies a set of objects in waves: decides, sends what must be sent, waits, keeps the record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+
+from ..errors import AmbientError
+from ..manifests.identity import Object
+from ..manifests.items import Item
+from ..manifests.labels import mesh_of, own
+from ..manifests.waves import POLICIES
+from . import outcome as words
+from .client import Client
+from .errors import ApiError
+from .fields import changed_paths, owned_digest
+from .inventory import Inventory
+from .outcome import Outcome
+from .plan import Decision, Served, Verdict, decide, still_there
+from .preview import preview, to_send
+from .record import Record
+from .state import WORKERS, State, read_state
+from .wait import wait_ready
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to apply. `waves` limits the run to these waves; `timeout` is in seconds, per wave."""
+
+    mesh: str
+    inventory_namespace: str
+    waves: frozenset[int] | None = None
+    wait: bool = True
+    timeout: float = 300
+    force: bool = False
+    check: bool = False
+    progress: Progress = field(default=lambda line: None)
+
+    def covers(self, wave: int) -> bool:
+        """Whether the run includes a wave."""
+        return self.waves is None or wave in self.waves
+
+
+class Applier:
+    """One run over one set of items."""
+
+    def __init__(self, client: Client, settings: Settings, items: Sequence[Item]) -> None:
+        self._client = client
+        self._settings = settings
+        self._set = items
+        self._served = Served.by(items)
+        self._items = [item for item in items if settings.covers(item.wave)]
+        self._refuse_misplaced()
+        self._inventory = Inventory(client, settings.inventory_namespace, settings.mesh)
+
+    def run(self) -> list[Outcome]:
+        """Apply (or, in check mode, foresee) everything; one outcome per item, in order."""
+        state = read_state(self._client, (item.identity for item in self._items))
+        with ThreadPoolExecutor(WORKERS) as pool:
+            decisions = list(pool.map(lambda item: self._decide(item, state), self._items))
+            if self._settings.check:
+                return list(pool.map(self._foresee, decisions))
+            if all(decision.verdict is Verdict.UNCHANGED for decision in decisions):
+                return [self._settled(decision) for decision in decisions]
+            return self._apply_waves(pool, decisions)
+
+    def _decide(self, item: Item, state: State) -> Decision:
+        record = self._inventory.of(item.role).get(item.key)
+        decision = decide(item, state.get(item.identity.key), record, self._served)
+        if decision.verdict is not Verdict.LOOK:
+            return decision
+        full = self._client.get(item.identity)
+        if full is None or record is None or owned_digest(full, item.manager) != record.live:
+            return replace(decision, verdict=Verdict.CHANGE)
+        version = str(full["metadata"]["resourceVersion"])
+        self._inventory.of(item.role)[item.key] = replace(record, version=version)  # saved if anything is
+        return replace(decision, verdict=Verdict.UNCHANGED)
+
+    def _foresee(self, decision: Decision) -> Outcome:
+        if decision.verdict in (Verdict.UNCHANGED, Verdict.FAIL):
+            return self._settled(decision)
+        try:
+            return preview(self._client, decision, self._served, self._settings.force)
+        except AmbientError as error:
+            return Outcome(decision.item, words.FAILED, reason=explain(error))
+
+    def _settled(self, decision: Decision) -> Outcome:
+        if decision.verdict is Verdict.FAIL:
+            return Outcome(decision.item, words.FAILED, reason=decision.reason)
+        stays = still_there(decision.item, decision.live)
+        if stays:
+            return Outcome(decision.item, words.FAILED, reason=stays)
+        return Outcome(decision.item, words.UNCHANGED)
+
+    def _apply_waves(self, pool: ThreadPoolExecutor, decisions: Sequence[Decision]) -> list[Outcome]:
+        self._announce(decisions)
+        outcomes: list[Outcome] = []
+        stopped = False
+        try:
+            for wave, group in groupby(decisions, lambda decision: decision.item.wave):
+                batch = list(group)
+                if stopped:
+                    outcomes += [self._pending(decision) for decision in batch]
+                    continue
+                done = self._apply_wave(pool, wave, batch)
+                outcomes += done
+                stopped = any(each.action == words.FAILED for each in done)
+        finally:
+            self._refresh_records(pool, outcomes)
+            self._inventory.save(sorted({item.role for item in self._items}))
+        return outcomes
+
+    def _apply_wave(self, pool: ThreadPoolExecutor, wave: int, batch: Sequence[Decision]) -> list[Outcome]:
+        if all(decision.verdict is Verdict.UNCHANGED for decision in batch):
+            return [self._settled(decision) for decision in batch]
+        if wave >= POLICIES and self._settings.wait:
+            webhooks = [item for item in self._set if item.identity.kind.endswith("WebhookConfiguration")]
+            not_ready = wait_ready(self._client, webhooks, self._settings.timeout, self._settings.progress)
+            if not_ready:
+                reason = "; ".join(f"{key}: {why}" for key, why in sorted(not_ready.items()))
+                return [
+                    Outcome(decision.item, words.FAILED, reason=f"webhooks are not ready: {reason}")
+                    for decision in batch
+                ]
+        self._settings.progress(f"wave {wave}: {len(batch)} objects")
+        done = list(pool.map(self._apply_one, batch))
+        if not self._settings.wait:
+            return done
+        applied = [each.item for each in done if each.action != words.FAILED]
+        not_ready = wait_ready(self._client, applied, self._settings.timeout, self._settings.progress)
+        if any(item.identity.kind == "CustomResourceDefinition" for item in applied):
+            self._client.discovery.refresh()
+        return [
+            Outcome(each.item, words.FAILED, each.paths, not_ready[each.item.identity.short])
+            if each.item.identity.short in not_ready and each.action != words.FAILED
+            else each
+            for each in done
+        ]
+
+    def _apply_one(self, decision: Decision) -> Outcome:
+        if decision.verdict in (Verdict.UNCHANGED, Verdict.FAIL):
+            return self._settled(decision)
+        item = decision.item
+        try:
+            before = self._before(decision)
+            if before is None and item.patch:
+                return Outcome(item, words.FAILED, reason="it does not exist, and a patch never creates its object")
+            after = self._client.apply(to_send(item, before), item.manager, force=self._settings.force)
+        except AmbientError as error:
+            return Outcome(item, words.FAILED, reason=explain(error))
+        self._remember(decision, after)
+        stays = still_there(item, after)
+        if stays:
+            return Outcome(item, words.FAILED, reason=stays)
+        return _written(item, before, after)
+
+    def _before(self, decision: Decision) -> Object | None:
+        if decision.verdict is Verdict.CREATE and not decision.item.patch:
+            return None
+        return self._client.get(decision.item.identity)
+
+    def _announce(self, decisions: Sequence[Decision]) -> None:
+        """Write what we are about to own before the first write, so that no kill leaves an orphan."""
+        self._ensure_inventory_namespace()
+        for decision in decisions:
+            if decision.verdict in (Verdict.CREATE, Verdict.CHANGE) and decision.record is None:
+                item = decision.item
+                existed = decision.live is not None and mesh_of(decision.live) != self._settings.mesh
+                self._inventory.of(item.role)[item.key] = Record.announced(item, existed)
+        self._inventory.save(sorted({item.role for item in self._items}))
+
+    def _ensure_inventory_namespace(self) -> None:
+        name = self._settings.inventory_namespace
+        if self._client.get("v1", "Namespace", name, metadata_only=True) is not None:
+            return
+        for item in self._set:
+            if item.identity.kind == "Namespace" and item.identity.name == name and not item.patch:
+                self._client.apply(item.object, item.manager)
+                return
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        self._client.apply(own(namespace, self._settings.mesh), "alauda.ambient/inventory")
+
+    def _remember(self, decision: Decision, after: Object) -> None:
+        item = decision.item
+        records = self._inventory.of(item.role)
+        if item.releases:
+            records.pop(item.key, None)
+            return
+        record = records.get(item.key) or Record.announced(item, existed=False)
+        version = str(after["metadata"]["resourceVersion"])
+        records[item.key] = record.applied(item, decision.sent, version, owned_digest(after, item.manager))
+
+    def _refresh_records(self, pool: ThreadPoolExecutor, outcomes: Sequence[Outcome]) -> None:
+        """Take over the versions that controllers have written meanwhile, where our values are as we left them."""
+        written = [each.item for each in outcomes if each.action in (words.CREATED, words.CHANGED)]
+        live = read_state(self._client, (item.identity for item in written))
+
+        def refresh(item: Item) -> None:
+            records = self._inventory.of(item.role)
+            record, found = records.get(item.key), live.get(item.identity.key)
+            if record is None or found is None or record.version == found["metadata"]["resourceVersion"]:
+                return
+            full = self._client.get(item.identity)
+            if full is not None:
+                values = owned_digest(full, item.manager)
+                version = str(full["metadata"]["resourceVersion"])
+                records[item.key] = record.applied(item, record.sent, version, values)
+
+        list(pool.map(refresh, written))
+
+    def _pending(self, decision: Decision) -> Outcome:
+        if decision.verdict is Verdict.UNCHANGED:
+            return Outcome(decision.item, words.UNCHANGED)
+        return Outcome(decision.item, words.PENDING, reason="an earlier wave failed")
+
+    def _refuse_misplaced(self) -> None:
+        for item in self._items:
+            identity = item.identity
+            resource = self._client.discovery.find(identity.group, identity.version, identity.kind)
+            if resource is None or resource.namespaced == bool(identity.namespace):
+                continue
+            word = "needs a metadata.namespace" if resource.namespaced else "is cluster-scoped: it has no namespace"
+            raise AmbientError(f"{identity.kind} {word}", path=f"role {item.role}, {identity}")
+
+
+def explain(error: AmbientError) -> str:
+    """Why a request failed, in the words of the person who must do something about it."""
+    conflicts = [cause for cause in getattr(error, "causes", ()) if cause.reason == "FieldManagerConflict"]
+    if conflicts:
+        fields = "; ".join(f"{cause.field} is held by {_holder(cause.message)}" for cause in conflicts)
+        return f"conflict: {fields}. Take the field out of the values, or set force_conflicts to take it over"
+    if isinstance(error, ApiError):
+        return f"{error.message}. {error.hint}" if error.hint else error.message
+    return str(error)
+
+
+def _holder(message: str) -> str:
+    parts = message.split('"')
+    return parts[1] if len(parts) > 2 else message
+
+
+def _written(item: Item, before: Object | None, after: Object) -> Outcome:
+    if before is None:
+        return Outcome(item, words.CREATED, after=after)
+    if before["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"]:
+        return Outcome(item, words.UNCHANGED)
+    paths = changed_paths(before, after) or ["metadata.managedFields"]
+    return Outcome(item, words.CHANGED, tuple(paths), before=before, after=after)

@@ -1,0 +1,239 @@
+#!/usr/bin/python
+# Copyright: Alauda
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Apply a set of Kubernetes objects in waves."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: apply
+short_description: Apply or remove a whole set of Kubernetes objects in safe order
+version_added: 0.1.0
+author: Alauda Service Mesh team (@alauda)
+description:
+  - Applies objects from files by server-side apply, wave by wave and in the order of kinds, over a few connections at once.
+  - Waits after each wave until what it wrote is ready, and says why when it does not become so.
+  - What is unchanged is not written. That is decided from a record of the last apply, which is kept in the cluster.
+  - In check mode the result is the plan. RV(waves) names the waves in which something is written.
+options:
+  files:
+    description:
+      - Files that the roles wrote, Kubernetes manifests (YAML or JSON), or directories of these.
+    type: list
+    elements: path
+    required: true
+  mesh:
+    description: The mesh to which the objects belong, the value of their label C(ambient.alauda.io/mesh).
+    type: str
+    default: default
+  inventory_namespace:
+    description: The namespace that holds the record of what was applied. It is created where it is missing.
+    type: str
+    default: istio-system
+  state:
+    description:
+      - V(present) applies the objects.
+      - V(absent) deletes those that are ours, in reverse order, and releases what patches have set.
+        An object that was there before the first apply stays, without our fields.
+    type: str
+    choices: [present, absent]
+    default: present
+  waves:
+    description: Limits the run to these waves.
+    type: list
+    elements: int
+  wait:
+    description: Whether to wait until objects are ready, or gone.
+    type: bool
+    default: true
+  wait_timeout:
+    description: How many seconds each wave may take to become ready.
+    type: int
+    default: 300
+  force_conflicts:
+    description: Whether to take over fields that another manager holds with another value.
+    type: bool
+    default: false
+  work_dir:
+    description: Directory for the file that accounts for every object.
+    type: path
+    default: ~/.ansible/alauda.ambient
+  progress_file:
+    description: File to which a line is added every few seconds while waiting. The action plugin sets and shows it.
+    type: path
+extends_documentation_fragment:
+  - alauda.ambient.auth
+  - alauda.ambient.auth.requirements
+  - alauda.ambient.attributes
+  - alauda.ambient.attributes.action_group
+seealso:
+  - module: alauda.ambient.render
+"""
+
+EXAMPLES = r"""
+- name: Apply everything that the roles have computed
+  alauda.ambient.apply:
+    kubeconfig: ~/.kube/cluster-one
+    files:
+      - ~/.ansible/alauda.ambient/cluster-one/objects
+
+- name: See what would be written
+  alauda.ambient.apply:
+    files: [manifests/]
+  check_mode: true
+  register: plan
+
+- name: Apply one wave
+  alauda.ambient.apply:
+    files: [manifests/]
+    waves: [-20]
+  when: -20 in plan.waves
+
+- name: Take it all away
+  alauda.ambient.apply:
+    files: [manifests/]
+    state: absent
+"""
+
+RETURN = r"""
+waves:
+  description: The waves in which something is or would be written, in the order in which they run.
+  type: list
+  elements: int
+  returned: always
+  sample: [-30, 0]
+created:
+  description: The created objects.
+  type: list
+  elements: dict
+  returned: always
+changed_objects:
+  description: The objects that were changed, deleted or released, with the paths that differ.
+  type: list
+  elements: dict
+  returned: always
+  sample:
+    - object: apps/v1 Deployment istio-system/istiod
+      wave: 0
+      role: control_plane
+      action: changed
+      paths: [spec.replicas]
+failed_objects:
+  description: The objects that failed, each with its reason.
+  type: list
+  elements: dict
+  returned: always
+counts:
+  description: How many objects had which outcome.
+  type: dict
+  returned: always
+  sample: {created: 1, changed: 0, unchanged: 43, failed: 0, pending: 0}
+report_file:
+  description: The file that accounts for every object.
+  type: str
+  returned: always
+summary:
+  description: The outcome in lines for people.
+  type: list
+  elements: str
+  returned: always
+"""
+
+import contextlib
+import typing as t
+from pathlib import Path
+
+from ..module_utils.argspec import ambient_module
+from ..module_utils.errors import AmbientError
+from ..module_utils.kube import outcome as words
+from ..module_utils.kube.apply import Applier, Settings
+from ..module_utils.kube.connection import connect
+from ..module_utils.kube.delete import Remover
+from ..module_utils.manifests.items import load_items
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..module_utils.kube.outcome import Outcome
+
+OPTIONS: dict[str, dict[str, t.Any]] = {
+    "files": {"type": "list", "elements": "path", "required": True},
+    "mesh": {"type": "str", "default": "default"},
+    "inventory_namespace": {"type": "str", "default": "istio-system"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "waves": {"type": "list", "elements": "int"},
+    "wait": {"type": "bool", "default": True},
+    "wait_timeout": {"type": "int", "default": 300},
+    "force_conflicts": {"type": "bool", "default": False},
+    "work_dir": {"type": "path", "default": "~/.ansible/alauda.ambient"},
+    "progress_file": {"type": "path"},
+}
+
+
+def run(params: Mapping[str, t.Any], check: bool) -> list[Outcome]:
+    """One outcome per object."""
+    settings = Settings(
+        mesh=params["mesh"],
+        inventory_namespace=params["inventory_namespace"],
+        waves=None if params["waves"] is None else frozenset(params["waves"]),
+        wait=params["wait"],
+        timeout=params["wait_timeout"],
+        force=params["force_conflicts"],
+        check=check,
+        progress=progress_to(params["progress_file"]),
+    )
+    items = load_items(params["files"])
+    kind = Remover if params["state"] == "absent" else Applier
+    return kind(connect(params), settings, items).run()
+
+
+def progress_to(path: str | None) -> t.Callable[[str], None]:
+    """A function that adds a line to a file, or does nothing."""
+
+    def write(line: str) -> None:
+        if path:
+            with contextlib.suppress(OSError), Path(path).open("a", encoding="utf-8") as file:
+                file.write(f"{line}\n")
+
+    return write
+
+
+def result_of(outcomes: Sequence[Outcome], params: Mapping[str, t.Any], diff: bool) -> dict[str, t.Any]:
+    """The module's result."""
+    absent = params["state"] == "absent"
+    name = "-".join(["absent" if absent else "apply", *map(str, params["waves"] or [])])
+    waves = words.waves_to_write(outcomes, reverse=absent)
+    result = {
+        "changed": bool(waves),
+        "waves": waves,
+        "created": words.entries(outcomes, words.CREATED),
+        "changed_objects": words.entries(outcomes, words.CHANGED, words.DELETED, words.RELEASED),
+        "failed_objects": words.entries(outcomes, words.FAILED),
+        "counts": words.counts(outcomes),
+        "report_file": words.write_report(params["work_dir"], name, outcomes),
+        "summary": words.summary(outcomes),
+    }
+    if diff:
+        result["diff"] = words.diffs(outcomes)
+    return result
+
+
+def main() -> None:
+    """Run the module."""
+    module = ambient_module(OPTIONS)
+    try:
+        outcomes = run(module.params, module.check_mode)
+        result = result_of(outcomes, module.params, module._diff)
+    except AmbientError as error:
+        module.fail_json(msg=str(error))
+    failures = result["failed_objects"]
+    if failures:
+        first = failures[0]
+        more = f" (and {len(failures) - 1} more, see {result['report_file']})" if len(failures) > 1 else ""
+        module.fail_json(msg=f"{first['object']}: {first['reason']}{more}", **result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

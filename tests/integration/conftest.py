@@ -1,0 +1,104 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A real, bare API server for the session, and modules run in this process against it."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import itertools
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.alauda.ambient.plugins.module_utils.kube.client import Client
+from ansible_collections.alauda.ambient.plugins.module_utils.kube.connection import connect
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "environment"))
+import apiserver as bare  # noqa: E402
+
+Result = dict[str, Any]
+RunModule = Callable[..., Result]
+_PARENT = ROOT / "build" / "apiserver"
+
+
+@pytest.fixture(scope="session")
+def apiserver() -> Iterator[bare.ApiServer]:
+    """A fresh API server of this test session: kubeconfigs, tokens and the audit log (`.writes()`)."""
+    for left_over in _PARENT.glob("session-*"):
+        if not Path(f"/proc/{left_over.name.removeprefix('session-')}").exists():
+            bare.down(left_over)
+    directory = _PARENT / f"session-{os.getpid()}"
+    yield bare.up(directory)
+    bare.down(directory)
+
+
+@pytest.fixture(scope="session")
+def client(apiserver: bare.ApiServer) -> Client:
+    """The admin's client."""
+    return connect({"kubeconfig": apiserver.kubeconfig})
+
+
+@pytest.fixture(autouse=True)
+def _no_foreign_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("K8S_AUTH_") or name == "KUBECONFIG":
+            monkeypatch.delenv(name)
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def namespace(client: Client) -> str:
+    """A new namespace; its name is unique in the session."""
+    name = f"test-{next(_numbers)}"
+    client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, "tests")
+    return name
+
+
+@pytest.fixture
+def writes(apiserver: bare.ApiServer) -> Callable[[], list[dict[str, str]]]:
+    """Call it: the writes that the API server saw since the last call (or since the test began)."""
+    seen = len(apiserver.writes())
+
+    def new() -> list[dict[str, str]]:
+        nonlocal seen
+        every = apiserver.writes()
+        fresh, seen = every[seen:], len(every)
+        return fresh
+
+    return new
+
+
+@pytest.fixture
+def run_module(apiserver: bare.ApiServer) -> RunModule:
+    """`run_module(name, args, check=False, diff=False)`: what the module returns, `failed` included.
+
+    The admin's kubeconfig is given unless `args` say how to connect; None leaves an option out.
+    """
+
+    def run(name: str, args: Mapping[str, Any], check: bool = False, diff: bool = False) -> Result:
+        connection = {} if {"host", "kubeconfig"} & set(args) else {"kubeconfig": apiserver.kubeconfig}
+        return run_in_process(name, {**connection, **args}, check, diff)
+
+    return run
+
+
+def run_in_process(name: str, args: Mapping[str, Any], check: bool = False, diff: bool = False) -> Result:
+    """Run a module of the collection in this process and return its result."""
+    module = importlib.import_module(f"ansible_collections.alauda.ambient.plugins.modules.{name}")
+    given = {key: value for key, value in args.items() if value is not None}
+    output = io.StringIO()
+    settings = {"_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_remote_tmp": "/tmp"}
+    with patch_module_args({**given, **settings}), contextlib.redirect_stdout(output), contextlib.suppress(SystemExit):
+        module.main()
+    result: Result = json.loads(output.getvalue().strip().splitlines()[-1])
+    return result
