@@ -67,6 +67,9 @@ options:
       - An image that is right is left as it is.
     type: bool
     default: false
+  progress_file:
+    description: File for lines about what is being done. Set by the action plugin, which shows them.
+    type: path
 """
 
 EXAMPLES = r"""
@@ -131,6 +134,7 @@ from ..module_utils.oci.build import Builder, Image
 from ..module_utils.oci.definition import Definition, parse_definition
 from ..module_utils.oci.inputs import Request
 from ..module_utils.oci.sources import SourceSpec
+from ..module_utils.progress import Progress
 
 _REPOSITORY = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+")
 
@@ -221,13 +225,18 @@ def main() -> None:
         argument_spec={
             "images": {"type": "list", "elements": "dict", "required": True, "options": image_spec},
             "force": {"type": "bool", "default": False},
+            "progress_file": {"type": "path"},
         },
         supports_check_mode=True,
     )
     options = module.params["images"]
     try:
         requests = [request(image, f"images[{index}]") for index, image in enumerate(options)]
-        images = Builder(requests, fetch, write=not module.check_mode, force=module.params["force"]).build_all()
+        builder = Builder(requests, fetch, write=not module.check_mode, force=module.params["force"])
+        progress, images = Progress(module.params["progress_file"]), []
+        for option, image in zip(options, builder.build(), strict=False):
+            images.append(image)
+            progress.say(f"{option['ref']}: {'built' if image.changed else 'unchanged'}, {image.size >> 20} MiB")
     except AmbientError as error:
         module.fail_json(msg=str(error))
     except OSError as error:

@@ -53,6 +53,9 @@ options:
   docker_host:
     description: Address of docker's socket, such as V(unix:///var/run/docker.sock). Default is docker's own choice.
     type: str
+  progress_file:
+    description: File for lines about what is being done. Set by the action plugin, which shows them.
+    type: path
 """
 
 EXAMPLES = r"""
@@ -96,6 +99,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.errors import AmbientError
 from ..module_utils.oci.nodes import Docker, kind_nodes, load, missing, named_nodes
 from ..module_utils.oci.shipment import shipment
+from ..module_utils.progress import Progress
 
 
 def publish(module: AnsibleModule) -> dict[str, t.Any]:
@@ -107,7 +111,8 @@ def publish(module: AnsibleModule) -> dict[str, t.Any]:
     nodes = kind_nodes(docker, cluster) if cluster else named_nodes(docker, options["nodes"])
     lacking = missing(docker, nodes, images)
     wanted = [item for item in lacking if item.images]
-    sent = load(docker, wanted) if wanted and not module.check_mode else {}
+    progress = Progress(options["progress_file"])
+    sent = load(docker, wanted, progress.say) if wanted and not module.check_mode else {}
     return {
         "changed": bool(wanted),
         "refs": [image.ref for image in images],
@@ -136,6 +141,7 @@ def main() -> None:
             "kind_cluster": {"type": "str"},
             "nodes": {"type": "list", "elements": "str"},
             "docker_host": {"type": "str"},
+            "progress_file": {"type": "path"},
         },
         required_one_of=[("kind_cluster", "nodes")],
         mutually_exclusive=[("kind_cluster", "nodes")],

@@ -51,9 +51,10 @@ class Builder:
             if force:
                 layout.forget()
 
-    def build_all(self) -> list[Image]:
+    def build(self) -> t.Iterator[Image]:
         """Build in the order of the requests; raises AmbientError at the first that can't be built."""
-        return [self._build(request, layout) for request, layout in zip(self._requests, self._layouts, strict=True)]
+        for request, layout in zip(self._requests, self._layouts, strict=True):
+            yield self._build(request, layout)
 
     def _build(self, request: Request, layout: Layout) -> Image:
         self._hashes.used = {}

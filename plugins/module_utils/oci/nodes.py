@@ -101,7 +101,7 @@ def missing(docker: Docker, nodes: t.Sequence[str], images: t.Sequence[Shipment]
         return list(pool.map(ask, nodes))
 
 
-def load(docker: Docker, wanted: t.Sequence[Missing]) -> dict[str, int]:
+def load(docker: Docker, wanted: t.Sequence[Missing], say: t.Callable[[str], object]) -> dict[str, int]:
     """Send each node what it lacks, in one stream; returns the bytes sent to each."""
 
     def send(item: Missing) -> int:
@@ -110,18 +110,17 @@ def load(docker: Docker, wanted: t.Sequence[Missing]) -> dict[str, int]:
 
         def produce(write: t.Callable[[bytes], object]) -> None:
             nonlocal sent
+            say(f"{item.node}: sending {len(item.images)} images")
             sent = write_stream(item.images, held, write)
+            say(f"{item.node}: unpacking {sent >> 20} MiB")
 
         docker.feed(["exec", "--interactive", item.node, *_CTR, "images", "import", "-"], produce)
+        for lost in missing(docker, [item.node], item.images)[0].images:
+            raise AmbientError(f"{lost.ref} was imported but is not listed", path=f"node {item.node}")
         return sent
 
     with ThreadPoolExecutor(max(len(wanted), 1)) as pool:
-        sizes = list(pool.map(send, wanted))
-    for before in wanted:
-        for still in missing(docker, [before.node], before.images):
-            if still.images:
-                raise AmbientError(f"{still.images[0].ref} was imported but is not listed", path=f"node {still.node}")
-    return {item.node: size for item, size in zip(wanted, sizes, strict=True)}
+        return dict(zip([item.node for item in wanted], pool.map(send, wanted), strict=True))
 
 
 _Row = tuple[str, str, str, str]  # name, state, kind cluster, role in it
