@@ -23,7 +23,7 @@ def no_enrolled_pods(context: Context) -> Outcome:
     counted = Counter(namespace_of(pod) for pod in pods)
     return Outcome(
         [
-            Problem(f"Namespace {namespace}", f"{count} pods are enrolled ({REDIRECTION})", _RELEASE)
+            Problem(f"Namespace {namespace}", f"has enrolled pods ({REDIRECTION}): {count}", _RELEASE)
             for namespace, count in sorted(counted.items())
         ]
     )

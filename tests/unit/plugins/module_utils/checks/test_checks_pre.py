@@ -1,0 +1,309 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The checks before an installation, each on a cluster where it passes and on some where it does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.alauda.ambient.plugins.module_utils.checks.rights import RIGHTS
+from ansible_collections.alauda.ambient.plugins.module_utils.checks.signals import MESHES
+
+GATEWAY_CRDS = ("gatewayclasses", "gateways", "grpcroutes", "httproutes", "referencegrants")
+OURS = {"ambient.alauda.io/mesh": "default"}
+
+
+def statuses(report: Any) -> dict[str, str]:
+    return {result.check.code: result.status for result in report.results}
+
+
+def only_finding(report: Any) -> Any:
+    (finding,) = report.findings
+    return finding
+
+
+def gateway_crds(make: Any, bundle: str, **parts: Any) -> list[Any]:
+    annotations = {"gateway.networking.k8s.io/bundle-version": bundle}
+    return [
+        make("CustomResourceDefinition", f"{plural}.gateway.networking.k8s.io", annotations=annotations, **parts)
+        for plural in GATEWAY_CRDS
+    ]
+
+
+def test_an_empty_cluster_passes_everything_before_an_installation(world: Any, examine: Any) -> None:
+    report = examine(world(), "cluster", "other-meshes", "own-installation")
+
+    assert set(statuses(report).values()) == {"pass"}
+
+
+@pytest.mark.parametrize("finished", [1, 2, 3, 4, 5])
+def test_our_own_installation_is_never_foreign_however_far_it_got(
+    world: Any, examine: Any, installation: Any, finished: int
+) -> None:
+    report = examine(world(*installation()[:finished]), "cluster", "other-meshes", "own-installation")
+
+    assert set(statuses(report).values()) == {"pass"}
+    note = next(result.detail for result in report.results if result.check.code == "AMB0301")
+    assert note.startswith("complete" if finished >= 3 else "half-finished")
+
+
+def test_what_an_uninstall_keeps_is_told_apart(world: Any, examine: Any, make: Any) -> None:
+    crd = make("CustomResourceDefinition", "gateways.networking.istio.io", labels=OURS)
+    report = examine(world(crd), "AMB0301")
+
+    assert report.results[0].detail == "only CRDs or namespaces that an uninstall kept"
+
+
+@pytest.mark.parametrize(
+    ("version", "istio", "status"),
+    [
+        ("v1.32.0", "1.31.0", "pass"),
+        ("v1.36.2+k3s1", "1.31.0", "pass"),
+        ("v1.31.9", "1.31.0", "error"),
+        ("v1.37.0", "1.31.0", "warning"),
+        ("v1.34.4", "1.99.0", "error"),
+        ("v1.34.4", "", "error"),
+        ("unknown", "1.31.0", "error"),
+    ],
+)
+def test_kubernetes_version(world: Any, examine: Any, version: str, istio: str, status: str) -> None:
+    report = examine(world(version=version), "AMB0102", version=istio)
+
+    assert statuses(report) == {"AMB0102": status}
+
+
+def test_rights_of_someone_who_has_exactly_those_needed(world: Any, examine: Any) -> None:
+    limited = world()
+    limited.rights = {(verb, right.group, right.resource, right.namespace) for right in RIGHTS for verb in right.verbs}
+    report = examine(limited, "AMB0103")
+
+    assert only_finding(report).severity == "warning"
+    assert "bind, escalate" in only_finding(report).message
+
+    limited.rights.remove(("patch", "apps", "daemonsets", "ztunnel"))
+    finding = examine(limited, "AMB0103").findings[0]
+    assert (finding.severity, finding.object, finding.message) == (
+        "error",
+        "right on daemonsets.apps in ztunnel",
+        "missing: patch",
+    )
+
+
+def test_rights_of_someone_who_has_none_are_told_in_few_findings(world: Any, examine: Any) -> None:
+    nobody = world()
+    nobody.rights = set()
+    findings = examine(nobody, "AMB0103").findings
+
+    assert len(findings) == 8
+    assert [finding.severity for finding in findings].count("warning") == 1
+
+
+class TestGatewayApi:
+    def test_ours_may_stay_and_grow(self, world: Any, examine: Any, make: Any) -> None:
+        crds = gateway_crds(make, "v1.5.1", labels=OURS)
+
+        assert statuses(examine(world(*crds), "AMB0104", gateway_api_bundle="v1.6.0")) == {"AMB0104": "pass"}
+
+    def test_ours_are_never_downgraded(self, world: Any, examine: Any, make: Any) -> None:
+        crds = gateway_crds(make, "v1.7.0", labels=OURS)
+        finding = only_finding(examine(world(*crds), "AMB0104", gateway_api_bundle="v1.6.0"))
+
+        assert finding.message == "bundle v1.7.0 is newer than v1.6.0, which would be installed"
+
+    def test_those_of_others_are_never_adopted(self, world: Any, examine: Any, make: Any) -> None:
+        crds = gateway_crds(make, "v1.6.0", labels={"app.kubernetes.io/managed-by": "envoy-gateway"})
+        finding = only_finding(examine(world(*crds), "AMB0104"))
+
+        assert finding.message == "5 Gateway API CRDs (bundle v1.6.0) belong to envoy-gateway"
+        assert "ambient_gateway_api: require" in finding.hint
+
+    def test_those_of_others_serve_where_they_are_required(self, world: Any, examine: Any, make: Any) -> None:
+        crds = gateway_crds(make, "v1.5.0")
+
+        assert statuses(examine(world(*crds), "AMB0104", gateway_api="require")) == {"AMB0104": "pass"}
+
+    def test_required_and_missing(self, world: Any, examine: Any, make: Any) -> None:
+        crds = gateway_crds(make, "v1.6.0")[:3]
+        finding = only_finding(examine(world(*crds), "AMB0104", gateway_api="require"))
+
+        assert finding.message == "Gateway API CRDs are missing: httproutes, referencegrants"
+
+    def test_required_and_too_old(self, world: Any, examine: Any, make: Any) -> None:
+        crds = gateway_crds(make, "v1.4.1")
+        finding = only_finding(examine(world(*crds), "AMB0104", gateway_api="require"))
+
+        assert finding.message == "bundle v1.4.1 is too old: Istio 1.31 needs v1.5.0"
+
+
+def service(namespace: str, name: str) -> dict[str, Any]:
+    return {"service": {"namespace": namespace, "name": name}}
+
+
+def planted(make: Any) -> dict[str, tuple[list[Any], list[Any], list[Any]]]:
+    """For each code the objects of that mesh when it runs, when it idles, and what it leaves behind."""
+
+    def deployment(name: str, namespace: str, ready: int, **labels: str) -> Any:
+        status = {"readyReplicas": ready} if ready else {}
+        return make("Deployment", name, namespace, labels=labels, spec={"replicas": 1}, status=status)
+
+    def daemons(name: str, namespace: str, ready: int, **labels: str) -> Any:
+        return make(
+            "DaemonSet", name, namespace, labels=labels, status={"numberReady": ready, "desiredNumberScheduled": 2}
+        )
+
+    def hook(name: str, webhook: str, target: Any) -> Any:
+        return make("MutatingWebhookConfiguration", name, webhooks=[{"name": webhook, "clientConfig": target}])
+
+    def endpoints(namespace: str, service_name: str, ready: bool) -> Any:
+        return make(
+            "EndpointSlice",
+            f"{service_name}-x",
+            namespace,
+            labels={"kubernetes.io/service-name": service_name},
+            endpoints=[{"addresses": ["10.0.0.1"], "conditions": {"ready": ready}}],
+        )
+
+    def crd(name: str) -> Any:
+        return make("CustomResourceDefinition", name)
+
+    injector = hook(
+        "istio-sidecar-injector", "rev.namespace.sidecar-injector.istio.io", service("istio-system", "istiod")
+    )
+    sail = crd("istios.sailoperator.io")
+    smcp = crd("servicemeshcontrolplanes.maistra.io")
+    consul = {"app": "consul", "component": "connect-injector"}
+    return {
+        "AMB0201": (
+            [deployment("asm-controller", "cpaas-system", 1)],
+            [crd("servicemeshes.asm.alauda.io"), make("ServiceMesh", "m", "x", api_version="asm.alauda.io/v1alpha1")],
+            [crd("servicemeshes.asm.alauda.io")],
+        ),
+        "AMB0202": (
+            [deployment("servicemesh-operator2", "sail-operator", 1)],
+            [sail, make("Istio", "default", api_version="sailoperator.io/v1")],
+            [sail],
+        ),
+        "AMB0203": (
+            [deployment("istiod-1-22", "mesh-a", 1, app="istiod")],
+            [deployment("istiod", "istio-system", 0, app="istiod")],
+            [],
+        ),
+        "AMB0204": (
+            [injector, endpoints("istio-system", "istiod", True)],
+            [injector, endpoints("istio-system", "istiod", False)],
+            [],
+        ),
+        "AMB0205": (
+            [daemons("ztunnel", "istio-system", 2, app="ztunnel")],
+            [daemons("istio-cni-node", "kube-system", 0)],
+            [],
+        ),
+        "AMB0206": (
+            [deployment("istio-operator", "openshift-operators", 1)],
+            [smcp, make("ServiceMeshControlPlane", "basic", "a", api_version="maistra.io/v2")],
+            [smcp],
+        ),
+        "AMB0207": (
+            [deployment("linkerd-destination", "linkerd", 1)],
+            [
+                hook(
+                    "linkerd-proxy-injector-webhook-config",
+                    "linkerd-proxy-injector.linkerd.io",
+                    service("linkerd", "x"),
+                )
+            ],
+            [crd("serviceprofiles.linkerd.io"), crd("servers.policy.linkerd.io")],
+        ),
+        "AMB0208": (
+            [deployment("c-consul-connect-injector", "consul", 1, **consul)],
+            [deployment("c-consul-connect-injector", "consul", 0, **consul)],
+            [crd("servicedefaults.consul.hashicorp.com")],
+        ),
+        "AMB0209": (
+            [deployment("kuma-control-plane", "kuma-system", 1)],
+            [deployment("kong-mesh-control-plane", "kong-mesh-system", 0, app="kuma-control-plane")],
+            [crd("meshes.kuma.io")],
+        ),
+        "AMB0210": ([], [], [crd("virtualservices.networking.istio.io")]),
+    }
+
+
+CODES = [mesh.code for mesh in MESHES]
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_running_or_idle_mesh_refuses_and_is_named(world: Any, examine: Any, make: Any, code: str) -> None:
+    running, idle, _traces = planted(make)[code]
+    for objects, word in ((running, "is running"), (idle, "is i")):
+        if objects:
+            report = examine(world(*objects), "other-meshes")
+            found = [finding for finding in report.findings if finding.code == code]
+            assert found, code
+            assert {finding.severity for finding in found} == {"error"}
+            assert any(word in finding.message for finding in found)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_traces_are_told_without_refusing(world: Any, examine: Any, make: Any, code: str) -> None:
+    traces = planted(make)[code][2]
+    if traces:
+        finding = only_finding(examine(world(*traces), "other-meshes"))
+        assert finding.code == code
+        assert "left traces: CRDs" in finding.message
+        assert finding.severity == ("error" if code == "AMB0201" else "warning")
+
+
+def test_every_mesh_of_the_table_has_its_signs(make: Any) -> None:
+    assert set(planted(make)) == set(CODES)
+    assert all(any(signs) for signs in planted(make).values())
+
+
+def test_look_alikes_do_not_trip_it(world: Any, examine: Any, make: Any) -> None:
+    objects = [
+        make("CustomResourceDefinition", "istios.operator.tigera.io"),
+        make("CustomResourceDefinition", "asms.example.com"),
+        make("CustomResourceDefinition", "gateways.gateway.networking.k8s.io"),
+        make("Deployment", "asm-controller", "shop", status={"readyReplicas": 1}),
+        make("Deployment", "istio-operator", "shop", status={"readyReplicas": 1}),
+        make("Deployment", "istiod-exporter", "monitoring", labels={"app": "istiod-exporter"}),
+        make(
+            "MutatingWebhookConfiguration",
+            "cert-manager-webhook",
+            webhooks=[{"name": "webhook.cert-manager.io", "clientConfig": service("cert-manager", "w")}],
+        ),
+    ]
+
+    assert examine(world(*objects), "other-meshes").findings == []
+
+
+def test_a_webhook_that_cannot_be_followed_counts_as_alive(world: Any, examine: Any, make: Any) -> None:
+    running, _idle, _traces = planted(make)["AMB0204"]
+    finding = only_finding(examine(world(*running, denied=("EndpointSlice",)), "AMB0204"))
+    assert "for all that is known (no right to list EndpointSlice)" in finding.message
+
+    remote = make(
+        "MutatingWebhookConfiguration",
+        "istio-sidecar-injector",
+        webhooks=[{"name": "object.sidecar-injector.istio.io", "clientConfig": {"url": "https://istiod.example"}}],
+    )
+    finding = only_finding(examine(world(remote), "AMB0204"))
+    assert "is running: webhook object.sidecar-injector.istio.io calls https://istiod.example" in finding.message
+
+
+def test_a_foreign_mesh_beside_our_half_finished_one_is_still_seen(
+    world: Any, examine: Any, make: Any, installation: Any
+) -> None:
+    other = make("Deployment", "istiod", "istio-other", labels={"app": "istiod"}, status={"readyReplicas": 1})
+    report = examine(world(*installation()[:2], other), "other-meshes")
+
+    assert only_finding(report).object == "Deployment istio-other/istiod"
+
+
+def test_another_mesh_of_ours_and_another_version_refuse(world: Any, examine: Any, installation: Any) -> None:
+    finding = only_finding(examine(world(*installation(mesh="blue")), "AMB0302"))
+    assert finding.message == "belongs to mesh blue, not to default"
+
+    findings = examine(world(*installation(version="1.30.2")), "AMB0303").findings
+    assert [finding.object.split("/")[-1] for finding in findings] == ["istiod", "istio-cni-node", "ztunnel"]
+    assert findings[0].message == "runs version 1.30.2, ambient_version asks for 1.31.0"
