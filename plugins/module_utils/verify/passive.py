@@ -151,11 +151,11 @@ CHECKS: tuple[Check[Facts], ...] = (
     Check("ztunnel-on-every-node", "ztunnel runs on every node", ("nodes", "ztunnel"), ztunnel_everywhere),
     Check("namespaces-as-declared", "Namespaces are enrolled as declared", ("namespaces",), declared_enrolled),
     Check("pods-redirected", "Enrolled pods are redirected to ztunnel", ("namespaces", "pods"), pods_redirected),
-    Check("workloads-known", "istiod knows the enrolled pods", ("pods", "workloads"), workloads_known),
+    Check("workloads-known", "istiod knows the enrolled pods", ("namespaces", "pods", "workloads"), workloads_known),
     Check(
         "identities-signed",
         "istiod has signed the pods' identities",
-        ("pods", "dumps", "roots", "trust_domain"),
+        ("namespaces", "pods", "dumps", "roots", "trust_domain"),
         identities_signed,
     ),
     Check("encryption", "Traffic in the mesh is encrypted", ("stand_in", "metrics"), encryption),
