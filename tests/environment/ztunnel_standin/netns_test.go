@@ -172,3 +172,17 @@ func askDNS(t *testing.T, inside, outside *namespace, f family) {
 }
 
 func must1[T any](v T, _ error) T { return v }
+
+func TestEnteringANamespaceLeavesNoThread(t *testing.T) {
+	n := newNetns(t)
+	threads := func() int {
+		all, err := os.ReadDir("/proc/self/task")
+		must(t, err)
+		return len(all)
+	}
+	before := threads()
+	for range 300 {
+		must(t, n.do(func() error { return nil }))
+	}
+	eventually(t, "the threads are gone", func() bool { return threads() < before+30 })
+}

@@ -158,7 +158,7 @@ func TestDescriptorsAreClosedWithTheirPods(t *testing.T) {
 		must(t, conn.Delete(uid))
 	}
 	pods.closing.Wait()
-	if after := descriptors(t); after != before {
+	if after := descriptors(t); after > before { // fewer: what an earlier test had left to the kernel
 		t.Errorf("%d descriptors before, %d after", before, after)
 	}
 }
