@@ -1,0 +1,46 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The world of the broken inputs, once per session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import apiserver
+import pytest
+import toolchain
+from devcluster import assets
+from world import CHECKOUT, World
+
+INVENTORY = """
+all:
+  vars:
+    ansible_connection: local
+    ansible_python_interpreter: "{{ ansible_playbook_python }}"
+  hosts:
+    east:
+"""
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    directory = CHECKOUT / f"build/apiserver/broken-inputs-{os.getpid()}"
+    api = apiserver.up(directory)
+    folder = tmp_path_factory.mktemp("inputs")
+    (folder / "hosts.yml").write_text(INVENTORY)
+    (folder / "ansible.cfg").touch()
+    good = {
+        "ambient_kubeconfig": api.kubeconfig,
+        "ambient_version": "1.31.0",
+        "ambient_platform": "kind",
+        "ambient_helm": str(toolchain.binaries("helm")["helm"]),
+        "ambient_charts": {"directory": str(assets.charts())},
+        "ambient_gateway_api": "install",
+        "ambient_gateway_api_crds": str(assets.gateway_api_crds()),
+        "ambient_mesh": {"name": "default", "namespaces": []},
+        "ambient_work_dir": str(folder / "work"),
+        "ambient_render_dir": str(folder / "tree"),
+    }
+    yield World(folder, api, good)
+    apiserver.down(directory)

@@ -1,0 +1,204 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each broken input ends in one clear error: what, where, what to do; no traceback, and nothing written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from world import Outcome, World, play, task
+
+GONE = object()  # a variable that is taken out
+Changes = Callable[[World], dict[str, Any]]
+SENTENCE = re.compile(r"\[ERROR\]: Task failed: (Module failed: |Action failed: )?(?P<where>\S[^:]*): .+\. [A-Z].+")
+
+
+@dataclass(frozen=True)
+class Broken:
+    """One broken input: the playbook, what is changed of good variables, and what the first line must say."""
+
+    id: str
+    playbook: str
+    says: str
+    changes: Changes
+
+
+def mesh(*namespaces: Any, **more: Any) -> Changes:
+    return lambda world: {"ambient_mesh": {"name": "default", "namespaces": list(namespaces), **more}}
+
+
+def variables(**changes: Any) -> Changes:
+    return lambda world: changes
+
+
+SHOP = {"name": "shop", "state": "l4"}
+NOWHERE = "https://127.0.0.1:1"
+BROKEN = [
+    # wrong types, unknown keys and values
+    Broken("version-number", "site", r"ambient_version: is the number 1\.31", variables(ambient_version=1.31)),
+    Broken("version-shape", "render", r"ambient_version: .*1\.31", variables(ambient_version="1.31")),
+    Broken("misspelt", "site", "ambient_plattform: .*ambient_platform", variables(ambient_plattform="kind")),
+    Broken("platform", "render", "ambient_platform: .*aks.*acp.*openshift", variables(ambient_platform="aks")),
+    Broken("gateway-api", "site", "ambient_gateway_api: .*install", variables(ambient_gateway_api="maybe")),
+    Broken("mesh-text", "site", "ambient_mesh: is a text", variables(ambient_mesh="default")),
+    Broken("mesh-key", "check", r"ambient_mesh\.waypoint: ", mesh(waypoint={})),
+    Broken("mesh-name", "render", r"ambient_mesh\.name: ", variables(ambient_mesh={"name": "No Name"})),
+    Broken("namespace-key", "site", r"ambient_mesh\.namespaces\[0\].*stat", mesh({"name": "shop", "stat": "l4"})),
+    Broken("namespace-unnamed", "check", r"ambient_mesh\.namespaces\[1\]", mesh(SHOP, {"state": "l4"})),
+    Broken("namespace-name", "render", r"ambient_mesh\.namespaces\[0\].*Shop", mesh({"name": "Shop_1", "state": "l4"})),
+    Broken("namespace-twice", "render", r"ambient_mesh\.namespaces\[1\].*shop", mesh(SHOP, SHOP)),
+    Broken(
+        "state-unknown", "site", r"ambient_mesh\.namespaces\[0\]\.state: .*l5", mesh({"name": "shop", "state": "l5"})
+    ),
+    Broken("state-later", "site", r"ambient_mesh\.namespaces\[0\]\.state: .*l7", mesh({"name": "shop", "state": "l7"})),
+    Broken("selectors", "render", "ambient_discovery_selectors", variables(ambient_discovery_selectors=["mesh"])),
+    # charts, Helm, values, images
+    Broken("charts-missing", "site", "ambient_charts: is required", variables(ambient_charts=GONE)),
+    Broken("charts-key", "site", r"ambient_charts\.directroy: ", variables(ambient_charts={"directroy": "/charts"})),
+    Broken(
+        "charts-nowhere", "render", "ambient_charts.*/no/charts", variables(ambient_charts={"directory": "/no/charts"})
+    ),
+    Broken(
+        "charts-twice",
+        "render",
+        "ambient_charts: ",
+        variables(ambient_charts={"directory": "/charts", "archive": "/charts.tgz", "sha256": "0" * 64}),
+    ),
+    Broken(
+        "charts-digest",
+        "render",
+        "ambient_charts.*sha256",
+        lambda world: {"ambient_charts": {"archive": world.file("charts.tgz", "no archive"), "sha256": "0" * 64}},
+    ),
+    Broken(
+        "charts-no-digest",
+        "render",
+        "ambient_charts.*sha256",
+        lambda world: {"ambient_charts": {"archive": world.file("charts.tgz", "no archive")}},
+    ),
+    Broken("helm-missing", "render", "ambient_helm: .*/no/helm", variables(ambient_helm="/no/helm")),
+    Broken(
+        "helm-4",
+        "render",
+        r"ambient_helm: .*4\.0\.1.*Helm 3",
+        lambda world: {"ambient_helm": world.file("helm4", "#!/bin/sh\necho v4.0.1+g1234567\n", 0o755)},
+    ),
+    Broken("values-key", "render", r"ambient_values\.istoid", variables(ambient_values={"istoid": {}})),
+    Broken("values-shape", "render", "ambient_values.*istiod", variables(ambient_values={"istiod": {"pilot": "x"}})),
+    Broken(
+        "image-tag", "render", r"ambient_images\.pilot: .*digest", variables(ambient_images={"pilot": "a.b/pilot:1"})
+    ),
+    Broken(
+        "image-digest",
+        "render",
+        r"ambient_images\.pilot: ",
+        variables(ambient_images={"pilot": "a.b/pilot@sha256:12ab"}),
+    ),
+    Broken(
+        "crds-nowhere", "render", "ambient_gateway_api_crds.*/no/crds", variables(ambient_gateway_api_crds="/no/crds")
+    ),
+    Broken(
+        "crds-digest",
+        "render",
+        "ambient_gateway_api_sha256|ambient_gateway_api_crds.*sha256",
+        lambda world: {
+            "ambient_gateway_api_crds": world.file("crds.yaml", "kind: CustomResourceDefinition\n"),
+            "ambient_gateway_api_sha256": "0" * 64,
+        },
+    ),
+    Broken(
+        "render-dir",
+        "render",
+        "taken",
+        lambda world: {"ambient_render_dir": world.file("taken", "a file where the tree should be")},
+    ),
+    # the way to the cluster
+    Broken(
+        "unreachable",
+        "check",
+        "127.0.0.1:1",
+        lambda world: {"ambient_kubeconfig": world.kubeconfig("k1", server=NOWHERE)},
+    ),
+    Broken("no-kubeconfig", "check", "/no/kubeconfig", variables(ambient_kubeconfig="/no/kubeconfig")),
+    Broken("bad-kubeconfig", "site", "k2", lambda world: {"ambient_kubeconfig": world.file("k2", "{ no: [yaml")}),
+    Broken("no-context", "check", "nowhere", variables(ambient_context="nowhere")),
+    Broken(
+        "wrong-token",
+        "check",
+        "(?i)token|credentials|401|unauthorized",
+        lambda world: {"ambient_kubeconfig": world.kubeconfig("k3", token="not-a-token")},
+    ),
+    Broken(
+        "expired-token",
+        "site",
+        "(?i)token|credentials|401|unauthorized",
+        lambda world: {"ambient_kubeconfig": world.kubeconfig("k4", token=world.expired_token())},
+    ),
+    Broken("no-rights", "site", "(?i)right|cannot", lambda world: {"ambient_kubeconfig": world.api.nobody_kubeconfig}),
+    Broken(
+        "wrong-ca",
+        "check",
+        "(?i)certificate",
+        lambda world: {
+            "ambient_kubeconfig": world.kubeconfig("k5", certificate_authority=world.file("ca.crt", "no certificate"))
+        },
+    ),
+]
+
+
+def check_shape(outcome: Outcome, says: str) -> None:
+    assert outcome.status not in (0, 4), outcome.text  # 4: ansible-playbook itself could not read something
+    assert "Traceback" not in outcome.text, outcome.text
+    assert len(outcome.errors) == 1, outcome.text
+    assert re.search(says, outcome.errors[0]), outcome.errors[0]
+    assert SENTENCE.match(outcome.errors[0]), f"not 'where: what. What to do': {outcome.errors[0]}"
+    assert len(outcome.errors[0]) < 600, outcome.errors[0]
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.id)
+def test_playbook_says_what_where_and_what_to_do(world: World, broken: Broken) -> None:
+    variables = {**world.good, **broken.changes(world)}
+    written = len(world.api.writes())
+    given = {name: value for name, value in variables.items() if value is not GONE}
+    check_shape(play(world, f"alauda.ambient.{broken.playbook}", given), broken.says)
+    assert world.api.writes()[written:] == []
+
+
+MODULES = [
+    ("image-key", "image_build", "image.*(unknown|entry_point)", lambda world: image(world, "entry_point: [/x]\n")),
+    ("image-file", "image_build", "/no/binary", lambda world: image(world, FILES.format("/no/binary", "0" * 64))),
+    ("image-sum", "image_build", "sha256", lambda world: image(world, FILES.format(world.file("b", "x"), "0" * 64))),
+    ("apply-nowhere", "apply", "/no/objects.yaml", lambda world: objects(world, "/no/objects.yaml")),
+    ("apply-no-yaml", "apply", "o1.yaml", lambda world: objects(world, world.file("o1.yaml", "a: [b"))),
+    ("apply-no-kind", "apply", "o2.yaml", lambda world: objects(world, world.file("o2.yaml", "metadata: {name: a}"))),
+    (
+        "apply-unknown-kind",
+        "apply",
+        "Unheard",
+        lambda world: objects(
+            world, world.file("o3.yaml", "apiVersion: a.example/v1\nkind: Unheard\nmetadata: {name: a}\n")
+        ),
+    ),
+    ("check-code", "check", "AMB9999", lambda world: {"kubeconfig": world.api.kubeconfig, "only": ["AMB9999"]}),
+]
+FILES = "files:\n  - {{source: {0}, path: /x, mode: '0755', sha256: {1}}}\n"
+
+
+def image(world: World, text: str) -> dict[str, Any]:
+    folder = world.folder / "image"
+    folder.mkdir(exist_ok=True)
+    (folder / "image.yml").write_text(f"name: broken\nbase: scratch\nplatform: linux/amd64\n{text}")
+    return {"definition": str(folder / "image.yml"), "dest": str(world.folder / "layout")}
+
+
+def objects(world: World, path: str) -> dict[str, Any]:
+    return {"kubeconfig": world.api.kubeconfig, "files": [path], "work_dir": str(world.folder / "work")}
+
+
+@pytest.mark.parametrize(("module", "says", "options"), [row[1:] for row in MODULES], ids=[row[0] for row in MODULES])
+def test_module_says_what_where_and_what_to_do(world: World, module: str, says: str, options: Changes) -> None:
+    check_shape(play(world, task(world, module, options(world)), {}), says)
