@@ -131,6 +131,8 @@ def _istiod(settings: Settings) -> Values:
     values: Values = {
         "base": {"validationFailurePolicy": "Fail"},
         "trustedZtunnelNamespace": ZTUNNEL_NAMESPACE,
+        # Sidecars, where there are any, leave the redirection to istio-cni.
+        "cni": {"enabled": True},
         # Pod Security "restricted" asks for it.
         "seccompProfile": {"type": "RuntimeDefault"},
     }
