@@ -1,0 +1,86 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each check has its page, and the pages say what the table says.
+
+AMBIENT_UPDATE=1 writes the head of each page and the index anew from the table.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from ansible_collections.alauda.ambient.plugins.module_utils.checks.findings import Check
+from ansible_collections.alauda.ambient.plugins.module_utils.checks.signals import MESHES
+from ansible_collections.alauda.ambient.plugins.module_utils.checks.table import CHECKS
+
+PAGES = Path(__file__).parents[5] / "docs" / "checks"
+LICENCE = """<!--
+GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+SPDX-License-Identifier: GPL-3.0-or-later
+-->
+"""
+SECTIONS = ["Cause", "Risk", "Fix", "How it is found"]
+
+
+def phases(check: Check) -> str:
+    return ", ".join(phase.value for phase in check.phases)
+
+
+def head(check: Check) -> str:
+    return f"""{LICENCE}
+# {check.code}: {check.title}
+
+| category | phase | severity |
+|---|---|---|
+| {check.category} | {phases(check)} | {check.severity.value} |
+"""
+
+
+def index() -> str:
+    rows = [
+        f"| [{check.code}]({check.code}.md) | {check.title} | {check.category} | {phases(check)} | {check.severity.value} |\n"
+        for check in CHECKS
+    ]
+    return f"""{LICENCE}
+# All checks
+
+What holds when a check passes. The severity is that of most of its findings.
+
+| code | title | category | phase | severity |
+|---|---|---|---|---|
+{"".join(rows)}"""
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.code)
+def test_a_page_has_the_head_and_the_sections(check: Check) -> None:
+    path = PAGES / f"{check.code}.md"
+    text = path.read_text()
+    if os.environ.get("AMBIENT_UPDATE"):
+        text = head(check) + "\n" + text[text.index("## Cause") :]
+        path.write_text(text)
+
+    assert text.startswith(head(check))
+    sections = [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
+    assert sections == SECTIONS
+    assert all(part.strip() for part in text.split("## ")[1:])
+
+
+@pytest.mark.parametrize("mesh", MESHES, ids=lambda mesh: mesh.code)
+def test_the_page_of_a_mesh_names_every_signal(mesh: object) -> None:
+    text = (PAGES / f"{mesh.code}.md").read_text()  # type: ignore[attr-defined]
+    signals = [*mesh.groups, *mesh.webhooks]  # type: ignore[attr-defined]
+    for workload in mesh.workloads:  # type: ignore[attr-defined]
+        signals += [*workload.names, *(f"{key}={value}" for key, value in workload.labels.items())]
+
+    assert [signal for signal in signals if f"`{signal}`" not in text] == []
+
+
+def test_there_is_no_page_without_a_check_and_the_index_is_complete() -> None:
+    path = PAGES / "README.md"
+    if os.environ.get("AMBIENT_UPDATE"):
+        path.write_text(index())
+
+    assert {page.stem for page in PAGES.glob("AMB*.md")} == {check.code for check in CHECKS}
+    assert path.read_text() == index()
