@@ -24,3 +24,10 @@ class AmbientError(Exception):
         where = f"{self.path}: " if self.path else ""
         hint = f". {self.hint}" if self.hint else ""
         return f"{where}{self.message}{hint}"
+
+
+def missing_library(name: str) -> AmbientError:
+    """The error for a Python library that cannot be imported."""
+    return AmbientError(
+        f"the Python library {name} is missing", hint="Install it for the interpreter that runs the modules"
+    )

@@ -12,7 +12,7 @@ short_description: Apply or remove a whole set of Kubernetes objects in safe ord
 version_added: 0.1.0
 author: Alauda Service Mesh team (@alauda)
 description:
-  - Applies objects from files by server-side apply, wave by wave and in the order of kinds, over a few connections at once.
+  - Applies objects from files by server-side apply, wave by wave, over a few connections at once.
   - Waits after each wave until what it wrote is ready, and says why when it does not become so.
   - What is unchanged is not written. That is decided from a record of the last apply, which is kept in the cluster.
   - In check mode the result is the plan. RV(waves) names the waves in which something is written.
@@ -140,9 +140,7 @@ summary:
   returned: always
 """
 
-import contextlib
 import typing as t
-from pathlib import Path
 
 from ..module_utils.argspec import ambient_module
 from ..module_utils.errors import AmbientError
@@ -151,6 +149,7 @@ from ..module_utils.kube.apply import Applier, Settings
 from ..module_utils.kube.connection import connect
 from ..module_utils.kube.delete import Remover
 from ..module_utils.manifests.items import load_items
+from ..module_utils.progress import Progress
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -181,22 +180,11 @@ def run(params: Mapping[str, t.Any], check: bool) -> list[Outcome]:
         timeout=params["wait_timeout"],
         force=params["force_conflicts"],
         check=check,
-        progress=progress_to(params["progress_file"]),
+        progress=Progress(params["progress_file"]).say,
     )
     items = load_items(params["files"])
     kind = Remover if params["state"] == "absent" else Applier
     return kind(connect(params), settings, items).run()
-
-
-def progress_to(path: str | None) -> t.Callable[[str], None]:
-    """A function that adds a line to a file, or does nothing."""
-
-    def write(line: str) -> None:
-        if path:
-            with contextlib.suppress(OSError), Path(path).open("a", encoding="utf-8") as file:
-                file.write(f"{line}\n")
-
-    return write
 
 
 def result_of(outcomes: Sequence[Outcome], params: Mapping[str, t.Any], diff: bool) -> dict[str, t.Any]:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -13,7 +13,6 @@ from ..errors import AmbientError
 from ..manifests.identity import Object
 from ..manifests.items import Item
 from ..manifests.labels import mesh_of, own
-from ..manifests.waves import POLICIES
 from . import outcome as words
 from .client import Client
 from .errors import ApiError
@@ -27,6 +26,8 @@ from .state import WORKERS, State, read_state
 from .wait import wait_ready
 
 Progress = Callable[[str], None]
+# Ready as soon as they are served; to look again costs more than it tells.
+SERVED_AT_ONCE = ("CustomResourceDefinition", "Namespace")
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Applier:
         self._served = Served.by(items)
         self._items = [item for item in items if settings.covers(item.wave)]
         self._refuse_misplaced()
+        self._seen_ready: set[str] = set()
         self._inventory = Inventory(client, settings.inventory_namespace, settings.mesh)
 
     def run(self) -> list[Outcome]:
@@ -67,8 +69,13 @@ class Applier:
             if self._settings.check:
                 return list(pool.map(self._foresee, decisions))
             if all(decision.verdict is Verdict.UNCHANGED for decision in decisions):
-                return [self._settled(decision) for decision in decisions]
-            return self._apply_waves(pool, decisions)
+                outcomes = [self._settled(decision) for decision in decisions]
+            else:
+                outcomes = self._apply_waves(pool, decisions)
+        if any(each.action == words.FAILED for each in outcomes):
+            return outcomes
+        settled = [item for item in self._items if item.identity.kind not in SERVED_AT_ONCE]
+        return _with_missing(outcomes, self._wait(settled))
 
     def _decide(self, item: Item, state: State) -> Decision:
         record = self._inventory.of(item.role).get(item.key)
@@ -119,29 +126,24 @@ class Applier:
     def _apply_wave(self, pool: ThreadPoolExecutor, wave: int, batch: Sequence[Decision]) -> list[Outcome]:
         if all(decision.verdict is Verdict.UNCHANGED for decision in batch):
             return [self._settled(decision) for decision in batch]
-        if wave >= POLICIES and self._settings.wait:
-            webhooks = [item for item in self._set if item.identity.kind.endswith("WebhookConfiguration")]
-            not_ready = wait_ready(self._client, webhooks, self._settings.timeout, self._settings.progress)
-            if not_ready:
-                reason = "; ".join(f"{key}: {why}" for key, why in sorted(not_ready.items()))
-                return [
-                    Outcome(decision.item, words.FAILED, reason=f"webhooks are not ready: {reason}")
-                    for decision in batch
-                ]
-        self._settings.progress(f"wave {wave}: {len(batch)} objects")
+        earlier = [item for item in self._set if item.wave < wave and item.identity.kind not in SERVED_AT_ONCE]
+        missing = self._wait(earlier)
+        if missing:
+            return [Outcome(decision.item, words.FAILED, reason=f"waits for {_first(missing)}") for decision in batch]
         done = list(pool.map(self._apply_one, batch))
-        if not self._settings.wait:
-            return done
-        applied = [each.item for each in done if each.action != words.FAILED]
-        not_ready = wait_ready(self._client, applied, self._settings.timeout, self._settings.progress)
-        if any(item.identity.kind == "CustomResourceDefinition" for item in applied):
+        missing = self._wait(each.item for each in done if each.action != words.FAILED)
+        if any(each.item.identity.kind == "CustomResourceDefinition" for each in done):
             self._client.discovery.refresh()
-        return [
-            Outcome(each.item, words.FAILED, each.paths, not_ready[each.item.identity.short])
-            if each.item.identity.short in not_ready and each.action != words.FAILED
-            else each
-            for each in done
-        ]
+        return _with_missing(done, missing)
+
+    def _wait(self, items: Iterable[Item]) -> dict[str, str]:
+        """Wait for those that were not seen ready in this run; why by Identity.short for those that are not."""
+        if not self._settings.wait:
+            return {}
+        new = [item for item in items if item.key not in self._seen_ready]
+        missing = wait_ready(self._client, new, self._settings.timeout, self._settings.progress)
+        self._seen_ready.update(item.key for item in new if item.identity.short not in missing)
+        return missing
 
     def _apply_one(self, decision: Decision) -> Outcome:
         if decision.verdict in (Verdict.UNCHANGED, Verdict.FAIL):
@@ -243,6 +245,21 @@ def explain(error: AmbientError) -> str:
 def _holder(message: str) -> str:
     parts = message.split('"')
     return parts[1] if len(parts) > 2 else message
+
+
+def _first(missing: Mapping[str, str]) -> str:
+    name = min(missing)
+    return f"{name}: {missing[name]}"
+
+
+def _with_missing(outcomes: Iterable[Outcome], missing: Mapping[str, str]) -> list[Outcome]:
+    """The outcomes, where those of objects that did not become ready are failures."""
+    return [
+        replace(each, action=words.FAILED, reason=missing[each.item.identity.short])
+        if each.item.identity.short in missing and each.action != words.FAILED
+        else each
+        for each in outcomes
+    ]
 
 
 def _written(item: Item, before: Object | None, after: Object) -> Outcome:

@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
 from ansible_collections.kubernetes.core.plugins.module_utils.k8s import client as core
 
-from ..errors import AmbientError
+from ..errors import AmbientError, missing_library
 from .client import Client
 from .transport import Transport
 
@@ -30,10 +30,7 @@ def connect(params: Mapping[str, Any]) -> Client:
         import kubernetes.client
         import urllib3
     except ImportError as error:
-        raise AmbientError(
-            f"the Python library {error.name} is missing",
-            hint="Install `kubernetes` for the interpreter that runs the modules",
-        ) from error
+        raise missing_library(str(error.name)) from error
     options = {name: params.get(name) for name in AUTH_OPTIONS}
     _refuse_missing_files(options)
     kubernetes.client.Configuration.set_default(None)  # of an earlier connection in this process

@@ -25,7 +25,6 @@ from .reasons import why_not_gone
 from .state import WORKERS, State, read_state
 
 _POLL = 0.5
-_PROGRESS_EVERY = 5.0
 # Foreground: the pods go first, so that "gone" means that they have ended.
 _OWNS_PODS = ("Deployment", "DaemonSet", "StatefulSet", "Job")
 
@@ -125,17 +124,16 @@ class Remover:
         return Outcome(item, words.RELEASED, reason=planned.reason, before=live, after=after)
 
     def _wait_gone(self, done: Sequence[Outcome]) -> list[Outcome]:
-        start = told = time.monotonic()
+        start, told = time.monotonic(), ""
         left = {each.item.identity: each for each in done if each.action == words.DELETED}
         while True:
             left = {identity: each for identity, each in left.items() if self._is_there(each)}
-            now = time.monotonic()
-            if not left or now - start > self._settings.timeout:
+            if not left or time.monotonic() - start > self._settings.timeout:
                 break
-            if now - told >= _PROGRESS_EVERY:
-                told = now
-                for identity in sorted(left)[:5]:
-                    self._settings.progress(f"{identity.name}: {identity.kind} is being deleted, {now - start:.0f} s")
+            text = f"wait until gone: {', '.join(identity.short for identity in sorted(left))}"
+            if text != told:
+                self._settings.progress(text)
+                told = text
             time.sleep(_POLL)
         return [self._hangs(each) if each.item.identity in left else each for each in done]
 

@@ -5,53 +5,99 @@
 from __future__ import annotations
 
 import http.client
-from typing import Any
+import io
+import json
+import socket
+from typing import Any, cast
 
-from ..errors import AmbientError
+from .client import Client
 from .errors import UNREACHABLE, ApiError
+from .websocket import open_websocket
+
+_DATA, _ERROR = 0, 1
 
 
-def http_get(api_client: Any, namespace: str, pod: str, port: int, path: str, timeout: float = 10) -> tuple[int, str]:
+def http_get(
+    client: Client, namespace: str, pod: str, port: int, path: str, timeout: float = 10
+) -> tuple[int, str]:
     """GET from a port that a pod may have open for itself only: HTTP status and body.
 
     Raises ApiError where the right is missing, the port is closed, or no answer comes within `timeout` seconds.
     Safe to use from several threads.
     """
     where = f"Pod {namespace}/{pod} port {port}"
-    forward = _open(api_client, namespace, pod, port, where)
-    connection = http.client.HTTPConnection("localhost", port, timeout=timeout)
-    connection.sock = forward.socket(port)
-    connection.sock.settimeout(timeout)
+    subresource = f"/api/v1/namespaces/{namespace}/pods/{pod}/portforward"
+    headers = client.transport.headers()
+    websocket = open_websocket(client.api_client, headers, subresource, [("ports", str(port))], timeout)
+    stream = _Stream(websocket)
+    request = f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n"
     try:
-        connection.request("GET", path, headers={"Connection": "close"})
-        response = connection.getresponse()
+        websocket.send_binary(bytes([_DATA]) + request.encode())
+        response = http.client.HTTPResponse(cast(socket.socket, stream))
+        response.begin()
         return response.status, response.read().decode(errors="replace")
     except (OSError, http.client.HTTPException) as error:
-        reason = _reason(forward.error(port), error)
+        reason = _reason(stream.error or str(error))
         raise ApiError(f"GET {path} got no answer: {reason}", status=UNREACHABLE, path=where) from error
     finally:
-        connection.close()
-        forward.close()
+        websocket.close(timeout=1)
 
 
-def _open(api_client: Any, namespace: str, pod: str, port: int, where: str) -> Any:
-    try:
-        from kubernetes.client import ApiClient, CoreV1Api
-        from kubernetes.client.exceptions import ApiException
-        from kubernetes.stream import portforward
-    except ImportError as error:
-        raise AmbientError(f"the Python library {error.name} is missing") from error
-    own = ApiClient(configuration=api_client.configuration)  # the library swaps a method of it while it connects
-    own.default_headers.update(api_client.default_headers)
-    try:
-        return portforward(CoreV1Api(own).connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port))
-    except ApiException as error:
-        reason = " ".join(str(error.reason).split())
-        status = 403 if "403" in reason else int(error.status or UNREACHABLE)
-        raise ApiError(f"the port cannot be forwarded: {reason}", status=status, path=where) from error
+class _Stream(io.RawIOBase):
+    """What comes out of the port, as a file; what the kubelet says about it, in `error`."""
+
+    def __init__(self, websocket: Any) -> None:
+        super().__init__()
+        self._websocket = websocket
+        self._begun: set[int] = set()
+        self._rest = b""
+        self.error = ""
+
+    def makefile(self, *dummy: Any) -> io.BufferedReader:
+        """As of a socket."""
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Wait for more; 0 at the end."""
+        while not self._rest:
+            if not self._receive():
+                return 0
+        count = min(len(buffer), len(self._rest))
+        buffer[:count], self._rest = self._rest[:count], self._rest[count:]
+        return count
+
+    def _receive(self) -> bool:
+        from websocket import ABNF, WebSocketException
+
+        try:
+            opcode, data = self._websocket.recv_data()
+        except WebSocketException as error:
+            self.error = self.error or str(error)
+            return False
+        if opcode == ABNF.OPCODE_CLOSE:
+            return False
+        if not data:
+            return True
+        channel, payload = data[0], data[1:]
+        if channel not in self._begun:  # the first frame of each channel repeats the port's number
+            self._begun.add(channel)
+        elif channel == _ERROR:
+            self.error += payload.decode(errors="replace")
+            return False
+        else:
+            self._rest += payload
+        return True
 
 
-def _reason(said: Any, error: Exception) -> str:
+def _reason(said: str) -> str:
     """The kubelet's reason is a long line that ends with the cause."""
-    text = " ".join(str(said or error).split())
+    text = " ".join(said.split())
+    try:
+        text = str(json.loads(text)["message"])
+    except (ValueError, KeyError, TypeError):
+        pass
     return "connection refused" if "refused" in text else text[:200]

@@ -9,25 +9,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-import urllib3
+try:
+    import urllib3
+except ImportError:  # `connect` says so
+    urllib3 = None  # type: ignore[assignment]
 
 from .errors import UNREACHABLE, ApiError, from_response
 
 JSON = "application/json"
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 60.0
-_RETRIES = urllib3.Retry(
-    total=4,
-    connect=2,
-    read=2,
-    other=0,
-    status=4,
-    backoff_factor=0.3,
-    status_forcelist=(429, 502, 503, 504),
-    allowed_methods=None,
-    raise_on_status=False,
-)
-# Both need the credentials again; everything else that the session sends is the same each time.
 Headers = Callable[[], Mapping[str, str]]
 
 
@@ -36,6 +27,18 @@ class Transport:
 
     def __init__(self, pool: urllib3.PoolManager, host: str, headers: Headers) -> None:
         self._pool = pool
+        # Everything that is sent may be sent twice: applies, deletes of one UID, reviews.
+        self._retries = urllib3.Retry(
+            total=4,
+            connect=2,
+            read=2,
+            other=0,
+            status=4,
+            backoff_factor=0.3,
+            status_forcelist=(429, 502, 503, 504),
+            allowed_methods=None,
+            raise_on_status=False,
+        )
         self._headers = headers
         self.host = host.rstrip("/")
 
@@ -113,7 +116,7 @@ class Transport:
                 body=data,
                 headers=headers,
                 timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=read_timeout),
-                retries=_RETRIES,
+                retries=self._retries,
                 preload_content=not stream,
             )
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:

@@ -18,9 +18,9 @@ from .errors import ApiError
 from .ready import not_ready_because, waits
 from .reasons import why_not_ready
 
-PROGRESS_EVERY = 5.0
 _WATCH_SECONDS = 30.0
 _PAUSE = 1.0
+_TOLD = 4  # objects named in a line of progress
 
 Group = tuple[str, str, str]  # apiVersion, kind, namespace
 Waiting = dict[Identity, str]
@@ -31,7 +31,7 @@ def wait_ready(
 ) -> dict[str, str]:
     """Wait until all are ready, at most `timeout` seconds.
 
-    Returns why by Identity.short, for those that are not. `progress` gets a line every few seconds.
+    Returns why by Identity.short, for those that are not. `progress` gets a line whenever what is missing changes.
     """
     groups: dict[Group, list[Identity]] = {}
     for item in items:
@@ -70,11 +70,14 @@ def _because(client: Client, identity: Identity) -> str:
 
 
 def _tell(waiting: Mapping[Identity, str], done: threading.Event, progress: Callable[[str], None]) -> None:
-    start = time.monotonic()
-    while not done.wait(PROGRESS_EVERY):
-        seconds = time.monotonic() - start
-        for identity, missing in sorted(dict(waiting).items())[:5]:
-            progress(f"{identity.name}: {missing}, {seconds:.0f} s")
+    told = ""
+    while not done.wait(_PAUSE):
+        texts = [f"{identity.name}: {missing}" for identity, missing in sorted(dict(waiting).items())]
+        more = f" (and {len(texts) - _TOLD} more)" if len(texts) > _TOLD else ""
+        text = f"wait for {', '.join(texts[:_TOLD])}{more}"
+        if texts and text != told:
+            progress(text)
+            told = text
 
 
 def _watch_group(client: Client, group: Group, identities: list[Identity], waiting: Waiting, deadline: float) -> None:

@@ -8,11 +8,14 @@ import re
 from collections.abc import Hashable
 from typing import Any
 
-import yaml
+try:
+    import yaml
+except ImportError:  # `load_all` says so
+    yaml = None  # type: ignore[assignment]
 
-from ..errors import AmbientError
+from ..errors import AmbientError, missing_library
 
-_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Base: Any = getattr(yaml, "CSafeLoader", getattr(yaml, "SafeLoader", object))
 
 
 class _Loader(_Base):  # type: ignore[misc]
@@ -37,12 +40,14 @@ _NUMBERS = {
     "tag:yaml.org,2002:int": r"^(?:[-+]?0b[01_]+|[-+]?0[0-7_]+|[-+]?(?:0|[1-9][0-9_]*)|[-+]?0x[0-9a-fA-F_]+)$",
     "tag:yaml.org,2002:float": r"^[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$",
 }
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag not in (*_NUMBERS, "tag:yaml.org,2002:timestamp")]
-    for first, resolvers in _Base.yaml_implicit_resolvers.items()
-}
-for _tag, _pattern in _NUMBERS.items():
-    _Loader.add_implicit_resolver(_tag, re.compile(_pattern), list("-+.0123456789"))
+_REPLACED = (*_NUMBERS, "tag:yaml.org,2002:timestamp")
+if yaml is not None:
+    _Loader.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag not in _REPLACED]
+        for first, resolvers in _Base.yaml_implicit_resolvers.items()
+    }
+    for _tag, _pattern in _NUMBERS.items():
+        _Loader.add_implicit_resolver(_tag, re.compile(_pattern), list("-+.0123456789"))
 
 
 def load_all(text: str, source: str = "") -> list[dict[str, Any]]:
@@ -50,6 +55,8 @@ def load_all(text: str, source: str = "") -> list[dict[str, Any]]:
 
     Raises AmbientError, with `source` as its path, where the text is no YAML or a document is no mapping.
     """
+    if yaml is None:
+        raise missing_library("PyYAML")
     try:
         documents = [document for document in yaml.load_all(text, Loader=_Loader) if document is not None]
     except (yaml.YAMLError, ValueError, RecursionError) as error:
