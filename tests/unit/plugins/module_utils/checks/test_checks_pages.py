@@ -40,7 +40,10 @@ def head(check: Check) -> str:
 
 def index() -> str:
     rows = [
-        f"| [{check.code}]({check.code}.md) | {check.title} | {check.category} | {phases(check)} | {check.severity.value} |\n"
+        " | ".join(
+            [f"| [{check.code}]({check.code}.md)", check.title, check.category, phases(check), check.severity.value]
+        )
+        + " |\n"
         for check in CHECKS
     ]
     return f"""{LICENCE}
