@@ -39,7 +39,7 @@ class Transport:
             allowed_methods=None,
             raise_on_status=False,
         )
-        self._headers = headers
+        self.headers = headers
         self.host = host.rstrip("/")
 
     def send(
@@ -99,7 +99,7 @@ class Transport:
         *,
         stream: bool,
     ) -> urllib3.BaseHTTPResponse:
-        headers = urllib3.HTTPHeaderDict(self._headers())
+        headers = urllib3.HTTPHeaderDict(self.headers())
         headers["Accept"] = accept
         data = body
         if body is not None:

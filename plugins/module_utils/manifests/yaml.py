@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 try:
@@ -50,6 +50,28 @@ if yaml is not None:
         _Loader.add_implicit_resolver(_tag, re.compile(_pattern), list("-+.0123456789"))
 
 
+# Texts that YAML 1.1 and 1.2 parsers take for different things.
+_AMBIGUOUS = re.compile(
+    r"^(?:[-+.]?[0-9][-+0-9a-fA-FoOxX_.:eT]*|[yYnN]|[oO][nN]|[oO][fF]{2}|[yY][eE][sS]|[nN][oO]|=|<<)$"
+)
+_BaseDumper: Any = getattr(yaml, "CSafeDumper", getattr(yaml, "SafeDumper", object))
+
+
+class _Dumper(_BaseDumper):  # type: ignore[misc]
+    def ignore_aliases(self, data: Any) -> bool:
+        """No anchors: every value is written out."""
+        return True
+
+
+def _represent_text(dumper: Any, text: str) -> Any:
+    style = "|" if "\n" in text else "'" if _AMBIGUOUS.match(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+if yaml is not None:
+    _Dumper.add_representer(str, _represent_text)
+
+
 def load_all(text: str, source: str = "") -> list[dict[str, Any]]:
     """The documents of a YAML text; empty ones are left out.
 
@@ -67,6 +89,32 @@ def load_all(text: str, source: str = "") -> list[dict[str, Any]]:
                 f"document {number} is a {type(document).__name__}, not a Kubernetes object", path=source
             )
     return documents
+
+
+def dump(document: Mapping[str, Any]) -> str:
+    """A document as YAML that every parser reads alike; the same text for the same document.
+
+    `apiVersion`, `kind` and `metadata` come first, all other keys in order.
+    """
+    if yaml is None:
+        raise missing_library("PyYAML")
+    head = {key: document[key] for key in ("apiVersion", "kind", "metadata") if key in document}
+    rest = {key: document[key] for key in sorted(document) if key not in head}
+    text: str = yaml.dump(
+        {key: _sorted(value) for key, value in {**head, **rest}.items()},
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=False,
+        width=4096,
+    )
+    return text
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(element) for element in value] if isinstance(value, list) else value
 
 
 def _one_line(error: Exception) -> str:

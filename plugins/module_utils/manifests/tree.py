@@ -1,0 +1,221 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A set of objects as a tree of files: one manifest per object, in folders that sort like the waves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ..errors import AmbientError
+from . import yaml
+from .files import write_if_changed
+from .identity import Object
+from .items import Item
+from .waves import title
+
+LIST_FILE = ".alauda.ambient.json"
+README = "README.md"
+DISCOVERY_MANAGER = "alauda.ambient/discovery"
+_SYNC_WAVE = "argocd.argoproj.io/sync-wave"
+_SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
+_PATCH_OPTIONS = ("Prune=false", "Delete=false", "ServerSideApply=true")
+_CRD_OPTIONS = ("ServerSideApply=true",)
+_LONGEST_NAME = 120
+
+Files = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a write of the tree did: relative paths."""
+
+    written: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Manifest:
+    item: Item
+    object: Object
+
+
+def tree_files(items: Sequence[Item], mesh: str) -> Files:
+    """The text of each file by its path relative to the tree's root. Pure.
+
+    Raises AmbientError for a Secret: what it holds would stand in Git.
+    """
+    for item in items:
+        if item.identity.kind == "Secret" and item.identity.group == "":
+            raise AmbientError(
+                "a Secret is not rendered, its values would stand in a file",
+                path=f"role {item.role}, {item.identity}",
+                hint="Apply it, or bring it with a tool for secrets",
+            )
+    manifests = _merged(items)
+    paths = Counter(_path(manifest.item) for manifest in manifests)
+    files: Files = {}
+    for manifest in manifests:
+        path = _path(manifest.item)
+        if paths[path] > 1:  # one kind in two groups, or a-b/c beside a/b-c
+            path = f"{path.removesuffix('.yaml')}-{_mark(manifest.item)}.yaml"
+        files[path] = yaml.dump(manifest.object)
+    files[README] = _readme(items, manifests, mesh)
+    return files
+
+
+def write_tree(dest: Path, files: Mapping[str, str], dry_run: bool = False) -> Change:
+    """Make the tree hold these files: only what differs is written, only what we once wrote is removed.
+
+    A file that somebody else put where one of ours belongs is an AmbientError.
+    """
+    ours = _listed(dest)
+    for path, text in files.items():
+        target = dest / path
+        if path not in ours and target.exists() and target.read_bytes() != text.encode():
+            raise AmbientError(
+                "exists and was not written by this collection", path=str(target), hint="Render into another directory"
+            )
+    stale = sorted(path for path in ours - set(files) if (dest / path).is_file())
+    changed = sorted(path for path, text in files.items() if _differs(dest / path, text))
+    if not dry_run:
+        _write_list(dest, ours | set(files))
+        for path in changed:
+            write_if_changed(dest / path, files[path])
+        for path in stale:
+            _remove(dest, path)
+        _write_list(dest, set(files))
+    return Change(tuple(changed), tuple(stale))
+
+
+def _merged(items: Iterable[Item]) -> list[_Manifest]:
+    """One manifest per object: in a tree there is one manager, so that each object stands in one wave."""
+    groups: dict[str, list[Item]] = defaultdict(list)
+    for item in items:
+        if not (item.patch and item.manager == DISCOVERY_MANAGER):
+            groups[item.identity.key].append(item)
+    manifests = []
+    for group in groups.values():
+        main = next((item for item in group if not item.patch), max(group, key=Item.order))
+        merged: Object = {}
+        for item in [main, *(other for other in group if other is not main)]:
+            merged = _merge(merged, item.object)
+        manifests.append(_Manifest(main, _annotated(main, merged)))
+    return sorted(manifests, key=lambda manifest: manifest.item.order())
+
+
+def _merge(one: Any, other: Any) -> Any:
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return {key: _merge(one.get(key), other[key]) if key in other else one[key] for key in {**one, **other}}
+    return one if other is None else other
+
+
+def _annotated(item: Item, obj: Object) -> Object:
+    metadata = dict(obj["metadata"])
+    annotations = dict(metadata.get("annotations") or {})
+    annotations[_SYNC_WAVE] = str(item.wave)
+    options = _PATCH_OPTIONS if item.patch else _CRD_OPTIONS
+    if item.patch or item.identity.kind == "CustomResourceDefinition":
+        given = [option for option in str(annotations.get(_SYNC_OPTIONS) or "").split(",") if option]
+        annotations[_SYNC_OPTIONS] = ",".join([*given, *(option for option in options if option not in given)])
+    metadata["annotations"] = annotations
+    return {**obj, "metadata": metadata}
+
+
+def folder(wave: int) -> str:
+    """The folder of a wave; folders sort like the waves."""
+    return f"{wave + 30:03d}-{title(wave)}"
+
+
+def _path(item: Item) -> str:
+    identity = item.identity
+    place = "-".join(part for part in (identity.namespace, identity.name) if part)
+    plain = re.sub(r"[^a-z0-9.-]", "_", f"{identity.kind}-{place}".lower())
+    if plain != f"{identity.kind.lower()}-{place}" or len(plain) > _LONGEST_NAME:
+        plain = f"{plain[:_LONGEST_NAME]}-{_mark(item)}"
+    return str(PurePosixPath(folder(item.wave)) / f"{plain}.yaml")
+
+
+def _mark(item: Item) -> str:
+    return hashlib.sha256(item.identity.key.encode()).hexdigest()[:8]
+
+
+def _readme(items: Sequence[Item], manifests: Sequence[_Manifest], mesh: str) -> str:
+    by_wave: dict[int, list[_Manifest]] = defaultdict(list)
+    for manifest in manifests:
+        by_wave[manifest.item.wave].append(manifest)
+    lines = [
+        f"# Mesh {mesh}",
+        "",
+        "Made by `alauda.ambient.render`; changes made here are overwritten. Apply the folders in this order, and wait",
+        "after each until its objects are ready. Argo CD does both: every manifest carries its sync wave.",
+        "",
+        "| folder | wave | objects |",
+        "|---|---|---|",
+    ]
+    for wave, group in sorted(by_wave.items()):
+        kinds = sorted({manifest.item.identity.kind for manifest in group})
+        lines.append(f"| {folder(wave)} | {wave} | {len(group)}: {', '.join(kinds)} |")
+    patches = [manifest.item.identity.short for manifest in manifests if manifest.item.patch]
+    if patches:
+        lines += [
+            "",
+            "## Patches",
+            "These manifests set a few fields of objects that belong to someone else. Apply them server-side only. Argo",
+            "CD creates a target that is missing: make sure that each exists. `alauda.ambient.check` names those that",
+            "do not.",
+            "",
+            *(f"- {name}" for name in patches),
+        ]
+    discovery = sorted(item.identity.short for item in items if item.patch and item.manager == DISCOVERY_MANAGER)
+    if discovery:
+        lines += [
+            "",
+            "## Labels that must be there before",
+            "The mesh discovers only namespaces with its discovery labels. They are not in this tree:",
+            "",
+            *(f"- {name}" for name in discovery),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _listed(dest: Path) -> set[str]:
+    try:
+        data = json.loads((dest / LIST_FILE).read_text(encoding="utf-8"))
+        listed = {str(path) for path in data["files"]}
+    except FileNotFoundError:
+        return set()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise AmbientError(
+            "the list of our own files cannot be read", path=str(dest / LIST_FILE), hint="Restore it, or render anew"
+        ) from error
+    return {path for path in listed if ".." not in PurePosixPath(path).parts and not path.startswith("/")}
+
+
+def _write_list(dest: Path, paths: set[str]) -> None:
+    write_if_changed(dest / LIST_FILE, json.dumps({"files": sorted(paths)}, indent=1) + "\n")
+
+
+def _differs(path: Path, text: str) -> bool:
+    try:
+        return path.read_bytes() != text.encode()
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        raise AmbientError(f"cannot be read: {error.strerror}", path=str(path)) from error
+
+
+def _remove(dest: Path, path: str) -> None:
+    target = dest / path
+    target.unlink(missing_ok=True)
+    for parent in list(target.relative_to(dest).parents)[:-1]:
+        try:
+            (dest / parent).rmdir()
+        except OSError:
+            return

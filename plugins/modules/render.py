@@ -1,0 +1,121 @@
+#!/usr/bin/python
+# Copyright: Alauda
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Render a set of Kubernetes objects as a tree of manifests."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: render
+short_description: Render a whole set of Kubernetes objects as a tree of manifests
+version_added: 0.1.0
+author: Alauda Service Mesh team (@alauda)
+description:
+  - Writes the same objects that M(alauda.ambient.apply) would apply, one file per object, in folders that sort like the
+    waves.
+  - The same objects give the same bytes. Files that are up to date are not touched, files that this module wrote and
+    that are no longer wanted are removed, and files of others are left alone.
+  - Every manifest carries its sync wave for Argo CD. Patches on objects of others carry the options that keep Argo CD
+    from deleting them.
+  - Secrets are refused, because their values would stand in a file.
+options:
+  files:
+    description: Files that the roles wrote, Kubernetes manifests (YAML or JSON), or directories of these.
+    type: list
+    elements: path
+    required: true
+  dest:
+    description: The directory of the tree. It is created where it is missing.
+    type: path
+    required: true
+  mesh:
+    description: The mesh to which the objects belong; it is named in the tree's README.
+    type: str
+    default: default
+extends_documentation_fragment:
+  - alauda.ambient.attributes
+seealso:
+  - module: alauda.ambient.apply
+"""
+
+EXAMPLES = r"""
+- name: Render everything that the roles have computed
+  alauda.ambient.render:
+    files:
+      - ~/.ansible/alauda.ambient/cluster-one/objects
+    dest: ~/git/mesh/cluster-one
+"""
+
+RETURN = r"""
+written:
+  description: The files that were or would be written, relative to O(dest).
+  type: list
+  elements: str
+  returned: always
+  sample: [030-istiod/deployment-istio-system-istiod.yaml]
+removed:
+  description: The files that were or would be removed, relative to O(dest).
+  type: list
+  elements: str
+  returned: always
+objects:
+  description: How many manifests the tree holds.
+  type: int
+  returned: always
+"""
+
+import typing as t
+from pathlib import Path
+
+from ..module_utils.argspec import ambient_module
+from ..module_utils.errors import AmbientError
+from ..module_utils.manifests.files import read_text
+from ..module_utils.manifests.items import load_items
+from ..module_utils.manifests.tree import tree_files, write_tree
+
+OPTIONS: dict[str, dict[str, t.Any]] = {
+    "files": {"type": "list", "elements": "path", "required": True},
+    "dest": {"type": "path", "required": True},
+    "mesh": {"type": "str", "default": "default"},
+}
+
+
+def run(params: t.Mapping[str, t.Any], check: bool, diff: bool) -> dict[str, t.Any]:
+    """The module's result."""
+    dest = Path(params["dest"])
+    files = tree_files(load_items(params["files"]), params["mesh"])
+    foreseen = write_tree(dest, files, dry_run=True)
+    changed = {path: _old(dest / path) for path in (*foreseen.written, *foreseen.removed)} if diff else {}
+    if not check:
+        write_tree(dest, files)
+    result: dict[str, t.Any] = {
+        "changed": bool(foreseen.written or foreseen.removed),
+        "written": list(foreseen.written),
+        "removed": list(foreseen.removed),
+        "objects": len(files) - 1,
+    }
+    if diff:
+        result["diff"] = [
+            {"before_header": path, "after_header": path, "before": before, "after": files.get(path, "")}
+            for path, before in changed.items()
+        ]
+    return result
+
+
+def _old(path: Path) -> str:
+    return read_text(path) if path.is_file() else ""
+
+
+def main() -> None:
+    """Run the module."""
+    module = ambient_module(OPTIONS, auth=False)
+    try:
+        result = run(module.params, module.check_mode, module._diff)
+    except AmbientError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
