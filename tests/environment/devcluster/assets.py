@@ -91,7 +91,7 @@ def ztunnel(registry: Registry | None) -> Ztunnel:
         if not os.access(path, os.X_OK) or path.is_dir():
             raise SetupError(f"AMBIENT_ZTUNNEL_BINARY={given} is no executable file")
         return Ztunnel("binary", _ztunnel_version(path), path)
-    if registry:
+    if registry and registry.holds("istio/ztunnel", toolchain.ISTIO_VERSION):
         return Ztunnel("upstream", toolchain.ISTIO_VERSION, None)
     if not (STAND_IN / "go.mod").exists():
         raise SetupError(f"no ztunnel: {STAND_IN} is missing", hint="Set AMBIENT_ZTUNNEL_BINARY")

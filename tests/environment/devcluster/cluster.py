@@ -78,7 +78,7 @@ def _keep(daemon: Docker, target: Target) -> str:
 
 
 def _create(daemon: Docker, target: Target, mirror: registry.Registry | None) -> str:
-    image = _published(daemon, mirror) or node_image.ensure(daemon)
+    image = choose_node_image(daemon, mirror)
     try:
         kind.create(daemon, target.name, image, target.kubeconfig)
         kubectl = Kubectl(target.kubeconfig)
@@ -91,11 +91,11 @@ def _create(daemon: Docker, target: Target, mirror: registry.Registry | None) ->
     return "created"
 
 
-def _published(daemon: Docker, mirror: registry.Registry | None) -> str:
-    """The published node image in the daemon, or "" where it can't be had."""
+def choose_node_image(daemon: Docker, mirror: registry.Registry | None) -> str:
+    """The published node image where a registry has it, else one that is built from the package registries."""
     if mirror is None:
         progress.say("no container registry answers: the node image is built from the package registries")
-        return ""
+        return node_image.ensure(daemon)
     image = mirror.node_image
     try:
         if not daemon.has_image(image):
@@ -103,7 +103,7 @@ def _published(daemon: Docker, mirror: registry.Registry | None) -> str:
                 daemon.run("pull", "--quiet", image, timeout=900)
     except SetupError as failure:
         progress.say(f"{image} can't be pulled ({failure.message}): the node image is built")
-        return ""
+        return node_image.ensure(daemon)
     return image
 
 
@@ -152,7 +152,7 @@ def describe(target: Target, *, context: str, source: str, mirror: registry.Regi
         "rootfs": "",
         "ztunnel": {"kind": chosen.kind, "version": chosen.version},
         "istio_version": toolchain.ISTIO_VERSION,
-        "registry": mirror.host if mirror else None,
+        "registry": mirror.host if mirror and mirror.holds("istio/pilot", toolchain.ISTIO_VERSION) else None,
     }
 
 

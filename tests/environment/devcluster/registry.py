@@ -13,6 +13,12 @@ from dataclasses import dataclass
 PATIENCE = 3.0
 DOCKER_HUB = "docker.io"
 API_HOSTS = {DOCKER_HUB: "registry-1.docker.io"}
+MANIFEST_TYPES = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
 # The newest image of the last Kubernetes that starts on cgroup v1 by default, for the kind that go.mod pins.
 NODE_IMAGE = "kindest/node:v1.34.11@sha256:44e222ee2132dab25ff87301682f89eb82c7880ea3a1bf543bfe9708fd08d67d"
 
@@ -34,6 +40,12 @@ class Registry:
         """The published node image there; AMBIENT_NODE_IMAGE names another repository and tag."""
         return f"{self.host}/{os.environ.get('AMBIENT_NODE_IMAGE') or NODE_IMAGE}"
 
+    def holds(self, repository: str, tag: str) -> bool:
+        """Whether an image is there. Docker Hub, which publishes what we ask for, is taken at its word."""
+        if self.host == DOCKER_HUB:
+            return True
+        return _status(f"{self.url}/v2/{repository}/manifests/{tag}", method="HEAD") == 200
+
 
 def answering() -> Registry | None:
     """The registry to use, or None: AMBIENT_REGISTRY (a mirror, or `none`), else Docker Hub."""
@@ -44,7 +56,7 @@ def answering() -> Registry | None:
 
     def probe() -> None:
         for url in candidates(host):
-            if _answers(f"{url}/v2/"):
+            if _status(f"{url}/v2/") in (200, 401):
                 found.append(Registry(host, url))
                 return
 
@@ -62,11 +74,13 @@ def candidates(host: str) -> list[str]:
     return [f"http://{address}"] if local else [f"https://{address}"]
 
 
-def _answers(url: str) -> bool:
+def _status(url: str, method: str = "GET") -> int:
+    """The HTTP status of an answer, 0 without one."""
+    request = urllib.request.Request(url, method=method, headers={"Accept": ", ".join(MANIFEST_TYPES)})
     try:
-        with urllib.request.urlopen(url, timeout=PATIENCE) as response:
-            return bool(response.status == 200)
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+            return int(response.status)
     except urllib.error.HTTPError as error:
-        return error.code == 401
+        return error.code
     except (OSError, ValueError):
-        return False
+        return 0
