@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import json
@@ -17,9 +18,7 @@ from .websocket import open_websocket
 _DATA, _ERROR = 0, 1
 
 
-def http_get(
-    client: Client, namespace: str, pod: str, port: int, path: str, timeout: float = 10
-) -> tuple[int, str]:
+def http_get(client: Client, namespace: str, pod: str, port: int, path: str, timeout: float = 10) -> tuple[int, str]:
     """GET from a port that a pod may have open for itself only: HTTP status and body.
 
     Raises ApiError where the right is missing, the port is closed, or no answer comes within `timeout` seconds.
@@ -27,7 +26,7 @@ def http_get(
     """
     where = f"Pod {namespace}/{pod} port {port}"
     subresource = f"/api/v1/namespaces/{namespace}/pods/{pod}/portforward"
-    headers = client.transport.headers()
+    headers = client.transport._headers()
     websocket = open_websocket(client.api_client, headers, subresource, [("ports", str(port))], timeout)
     stream = _Stream(websocket)
     request = f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n"
@@ -96,8 +95,6 @@ class _Stream(io.RawIOBase):
 def _reason(said: str) -> str:
     """The kubelet's reason is a long line that ends with the cause."""
     text = " ".join(said.split())
-    try:
+    with contextlib.suppress(ValueError, KeyError, TypeError):
         text = str(json.loads(text)["message"])
-    except (ValueError, KeyError, TypeError):
-        pass
     return "connection refused" if "refused" in text else text[:200]

@@ -38,7 +38,7 @@ def open_websocket(
     options: dict[str, Any] = {"header": [f"{name}: {value}" for name, value in headers.items()]}
     if configuration.proxy or configuration.proxy_headers:
         options = websocket_proxycare(options, configuration, url, headers)
-    connection = websocket.WebSocket(sslopt=_tls(configuration), skip_utf8_validation=True)
+    connection: Any = websocket.WebSocket(sslopt=_tls(configuration), skip_utf8_validation=True)
     connection.settimeout(timeout)
     try:
         connection.connect(url, subprotocols=["v4.channel.k8s.io"], **options)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..kube.client import Client
+from ..kube.errors import ApiError
 from ..kube.portforward import http_get
 from ..manifests.identity import Identity
 
@@ -42,7 +43,7 @@ class LiveCluster:
 
     def http_get(self, namespace: str, pod: str, port: int, path: str) -> tuple[int, str]:
         """GET from a port on a pod's loopback."""
-        return http_get(self._client.api_client, namespace, pod, port, path)
+        return http_get(self._client, namespace, pod, port, path)
 
     def apply(self, obj: Mapping[str, Any], manager: str) -> dict[str, Any]:
         """Server-side apply; what this manager no longer names goes away."""
@@ -54,5 +55,10 @@ class LiveCluster:
         if kind != "Pod":
             return self._client.delete(identity)
         path = self._client.resource(identity).path(namespace, name)
-        self._client.request("DELETE", path, query={"gracePeriodSeconds": 0})
+        try:
+            self._client.request("DELETE", path, query={"gracePeriodSeconds": 0})
+        except ApiError as error:
+            if error.status == 404:
+                return False
+            raise
         return True

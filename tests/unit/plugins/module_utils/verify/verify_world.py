@@ -291,7 +291,9 @@ class World:
         return dict(obj)
 
     def delete(self, api_version: str, kind: str, name: str, namespace: str = "") -> bool:
-        """Delete a namespace, with what is in it."""
+        """Delete a pod, or a namespace with what is in it."""
+        if kind == "Pod":
+            return self.objects.pop((kind, namespace, name), None) is not None
         self.written.append(f"delete {name}")
         if "stuck" not in self.breaks:
             self.objects = {key: o for key, o in self.objects.items() if key != (kind, "", name) and key[1] != name}
