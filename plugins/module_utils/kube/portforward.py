@@ -26,7 +26,7 @@ def http_get(client: Client, namespace: str, pod: str, port: int, path: str, tim
     """
     where = f"Pod {namespace}/{pod} port {port}"
     subresource = f"/api/v1/namespaces/{namespace}/pods/{pod}/portforward"
-    headers = client.transport._headers()
+    headers = client.transport.headers()
     websocket = open_websocket(client.api_client, headers, subresource, [("ports", str(port))], timeout)
     stream = _Stream(websocket)
     request = f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n"
