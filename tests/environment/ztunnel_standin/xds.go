@@ -46,7 +46,7 @@ func (i *istiod) subscribe(ctx context.Context, dir *directory, answered func())
 			return err
 		}
 		answered()
-		slog.Info("stand-in: workloads from istiod", "changed", len(r.GetResources()), "removed", len(r.GetRemovedResources()))
+		slog.Log(ctx, level(fresh), "stand-in: workloads from istiod", "changed", len(r.GetResources()), "removed", len(r.GetRemovedResources()))
 		// a stream that broke meanwhile shows with the next Recv
 		_ = stream.Send(&discovery.DeltaDiscoveryRequest{TypeUrl: addressType, ResponseNonce: r.GetNonce()})
 	}
@@ -75,4 +75,13 @@ func (i *istiod) xdsReason(ctx context.Context, err error) error {
 	default:
 		return fmt.Errorf("istiod cannot be reached at XDS_ADDRESS %s (wrong address, namespace or revision, or istiod is down): %s", i.xdsAddress, s.Message())
 	}
+}
+
+// level keeps the log short: what follows the first answer comes with every
+// change of any pod in the mesh.
+func level(fresh bool) slog.Level {
+	if fresh {
+		return slog.LevelInfo
+	}
+	return slog.LevelDebug
 }
