@@ -45,7 +45,7 @@ BROKEN = [
     Broken("platform", "render", "ambient_platform: .*aks.*acp.*openshift", variables(ambient_platform="aks")),
     Broken("gateway-api", "site", "ambient_gateway_api: .*install", variables(ambient_gateway_api="maybe")),
     Broken("mesh-text", "site", "ambient_mesh: is a text", variables(ambient_mesh="default")),
-    Broken("mesh-key", "check", r"ambient_mesh\.waypoint: ", mesh(waypoint={})),
+    Broken("mesh-key", "check", "ambient_mesh.*waypoint.*Known", mesh(waypoint={})),
     Broken("mesh-name", "render", r"ambient_mesh\.name: ", variables(ambient_mesh={"name": "No Name"})),
     Broken("namespace-key", "site", r"ambient_mesh\.namespaces\[0\].*stat", mesh({"name": "shop", "stat": "l4"})),
     Broken("namespace-unnamed", "check", r"ambient_mesh\.namespaces\[1\]", mesh(SHOP, {"state": "l4"})),
@@ -169,9 +169,14 @@ def test_playbook_says_what_where_and_what_to_do(world: World, broken: Broken) -
 
 
 MODULES = [
-    ("image-key", "image_build", "image.*(unknown|entry_point)", lambda world: image(world, "entry_point: [/x]\n")),
-    ("image-file", "image_build", "/no/binary", lambda world: image(world, FILES.format("/no/binary", "0" * 64))),
-    ("image-sum", "image_build", "sha256", lambda world: image(world, FILES.format(world.file("b", "x"), "0" * 64))),
+    ("image-key", "image_build", "entry_point", lambda world: image(world, "entry_point: [/x]\n")),
+    ("image-file", "image_build", "/no/binary", lambda world: image(world, FILES, {"binary": "/no/binary"})),
+    (
+        "image-sum",
+        "image_build",
+        "sha256|digest",
+        lambda world: image(world, FILES, {"binary": {"path": world.file("binary", "x"), "sha256": "0" * 64}}),
+    ),
     ("apply-nowhere", "apply", "/no/objects.yaml", lambda world: objects(world, "/no/objects.yaml")),
     ("apply-no-yaml", "apply", "o1.yaml", lambda world: objects(world, world.file("o1.yaml", "a: [b"))),
     ("apply-no-kind", "apply", "o2.yaml", lambda world: objects(world, world.file("o2.yaml", "metadata: {name: a}"))),
@@ -185,14 +190,13 @@ MODULES = [
     ),
     ("check-code", "check", "AMB9999", lambda world: {"kubeconfig": world.api.kubeconfig, "only": ["AMB9999"]}),
 ]
-FILES = "files:\n  - {{source: {0}, path: /x, mode: '0755', sha256: {1}}}\n"
+FILES = "files:\n  - {source: binary, target: /binary, mode: '0755'}\n"
 
 
-def image(world: World, text: str) -> dict[str, Any]:
-    folder = world.folder / "image"
-    folder.mkdir(exist_ok=True)
-    (folder / "image.yml").write_text(f"name: broken\nbase: scratch\nplatform: linux/amd64\n{text}")
-    return {"definition": str(folder / "image.yml"), "dest": str(world.folder / "layout")}
+def image(world: World, text: str, sources: dict[str, Any] | None = None) -> dict[str, Any]:
+    definition = world.file("image.yml", f"base: scratch\n{text}")
+    dest = str(world.folder / "layout")
+    return {"images": [{"definition": definition, "ref": "a.example/b", "dest": dest, "sources": sources or {}}]}
 
 
 def objects(world: World, path: str) -> dict[str, Any]:
