@@ -209,10 +209,8 @@ class Applier:
             if record is None or found is None or record.version == found["metadata"]["resourceVersion"]:
                 return
             full = self._client.get(item.identity)
-            if full is not None:
-                values = owned_digest(full, item.manager)
-                version = str(full["metadata"]["resourceVersion"])
-                records[item.key] = record.applied(item, record.sent, version, values)
+            if full is not None and owned_digest(full, item.manager) == record.live:
+                records[item.key] = replace(record, version=str(full["metadata"]["resourceVersion"]))
 
         list(pool.map(refresh, written))
 
@@ -228,7 +226,9 @@ class Applier:
             if resource is None or resource.namespaced == bool(identity.namespace):
                 continue
             word = "needs a metadata.namespace" if resource.namespaced else "is cluster-scoped: it has no namespace"
-            raise AmbientError(f"{identity.kind} {word}", path=f"role {item.role}, {identity}")
+            raise AmbientError(
+                f"{identity.kind} {word}", path=f"role {item.role}, {identity}", hint="Mend its metadata"
+            )
 
 
 def explain(error: AmbientError) -> str:

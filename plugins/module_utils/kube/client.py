@@ -221,7 +221,8 @@ class Client:
         """Run a command in a container: exit status, output, error output."""
         from .exec import run_command
 
-        return run_command(self.api_client, namespace, pod, container, command, timeout)
+        path = self.resource(Identity.parse("v1", "Pod", pod, namespace)).path(namespace, pod, "exec")
+        return run_command(self.api_client, self.transport.headers(), path, container, command, timeout)
 
     def can_i(self, verb: str, group: str, resource: str, namespace: str | None = None) -> bool:
         """Whether the API server lets us do this; `*` stands for all."""

@@ -46,12 +46,16 @@ def connect(params: Mapping[str, Any]) -> Client:
             hint="Check kubeconfig and context",
         ) from error
     if not str(configuration.host).startswith(("https://", "http://")):
-        raise AmbientError("the address of the API server must start with https://", path=f"host {configuration.host}")
+        raise AmbientError(
+            "the address of the API server is no URL", path=f"host {configuration.host}", hint="Begin it with https://"
+        )
     configuration.connection_pool_maxsize = CONNECTIONS
     try:
         api_client = kubernetes.client.ApiClient(configuration)
     except Exception as error:  # certificates that are no certificates
-        raise AmbientError(f"the credentials cannot be used: {error}", path=_source(options)) from error
+        raise AmbientError(
+            f"the credentials cannot be used: {error}", path=_source(options), hint="Check certificate and key"
+        ) from error
     for header, value in impersonation.items():
         core._set_header(api_client, header, value)
 
@@ -77,7 +81,7 @@ def _refuse_missing_files(options: Mapping[str, Any]) -> None:
         if isinstance(value, str):
             paths = value.split(":") if name == "kubeconfig" else [value]
             if not any(Path(path).expanduser().is_file() for path in paths):
-                raise AmbientError("no such file", path=f"{name} {value}")
+                raise AmbientError("no such file", path=f"{name} {value}", hint=f"Check the option {name}")
 
 
 def _source(options: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ..errors import AmbientError
-from .errors import UNREACHABLE, ApiError
+from .errors import UNREACHABLE, ApiError, from_response
 
 
 def open_websocket(
@@ -43,9 +43,9 @@ def open_websocket(
     try:
         connection.connect(url, subprotocols=["v4.channel.k8s.io"], **options)
     except websocket.WebSocketBadStatusException as error:
-        body = (error.resp_body or b"")[:300]
-        reason = " ".join(body.decode(errors="replace").split() if isinstance(body, bytes) else str(body).split())
-        raise ApiError(reason or f"HTTP {error.status_code}", status=int(error.status_code), path=path) from error
+        body = error.resp_body or b""
+        answer = body if isinstance(body, bytes) else str(body).encode()
+        raise from_response(int(error.status_code), answer, path) from error
     except (OSError, websocket.WebSocketException) as error:
         raise ApiError(f"no connection: {error}", status=UNREACHABLE, path=path) from error
     return connection

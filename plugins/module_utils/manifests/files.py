@@ -10,6 +10,8 @@ from pathlib import Path
 
 from ..errors import AmbientError
 
+_ACCESS = "Check the path and its permissions"
+
 
 def write_if_changed(path: Path, text: str, mode: int = 0o644) -> bool:
     """Write the text in one step; True if the file did not have it yet."""
@@ -20,7 +22,7 @@ def write_if_changed(path: Path, text: str, mode: int = 0o644) -> bool:
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise AmbientError(f"cannot be read: {error.strerror}", path=str(path)) from error
+        raise AmbientError(f"cannot be read: {error.strerror}", path=str(path), hint=_ACCESS) from error
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
@@ -33,7 +35,7 @@ def write_if_changed(path: Path, text: str, mode: int = 0o644) -> bool:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise AmbientError(f"cannot be written: {error.strerror}", path=str(path)) from error
+        raise AmbientError(f"cannot be written: {error.strerror}", path=str(path), hint=_ACCESS) from error
     return True
 
 
@@ -42,8 +44,8 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise AmbientError("no such file", path=str(path)) from error
+        raise AmbientError("no such file", path=str(path), hint="Give a file that exists") from error
     except UnicodeDecodeError as error:
-        raise AmbientError("is not UTF-8 text", path=str(path)) from error
+        raise AmbientError("is not UTF-8 text", path=str(path), hint="Save it as UTF-8") from error
     except OSError as error:
-        raise AmbientError(f"cannot be read: {error.strerror}", path=str(path)) from error
+        raise AmbientError(f"cannot be read: {error.strerror}", path=str(path), hint=_ACCESS) from error

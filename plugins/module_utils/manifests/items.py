@@ -126,7 +126,9 @@ def _files(path: Path) -> list[Path]:
         return [path]
     files = sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES and file.is_file())
     if not files:
-        raise AmbientError(f"holds no {', '.join(_SUFFIXES)} file", path=str(path))
+        raise AmbientError(
+            f"holds no {', '.join(_SUFFIXES)} file", path=str(path), hint="Give a directory with manifests"
+        )
     return files
 
 
@@ -136,7 +138,9 @@ def _load_file(path: Path) -> list[Item]:
         try:
             documents = [json.loads(text)]
         except (ValueError, RecursionError) as error:
-            raise AmbientError(f"not valid JSON: {error}", path=str(path)) from error
+            raise AmbientError(
+                f"not valid JSON: {error}", path=str(path), hint="Mend the file at that place"
+            ) from error
     else:
         documents = list(yaml.load_all(text, str(path)))
     items: list[Item] = []
@@ -144,7 +148,11 @@ def _load_file(path: Path) -> list[Item]:
         if isinstance(document, dict) and "items" in document and "kind" not in document:
             role = document.get("role")
             if not isinstance(role, str) or not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?", role):
-                raise AmbientError(f"'role' must be the name of a role, it is {role!r}", path=str(path))
+                raise AmbientError(
+                    f"'role' must be the name of a role, it is {role!r}",
+                    path=str(path),
+                    hint="Role files are written by the roles: run them again",
+                )
             items.extend(_located(path, "items", document["items"], role))
         else:
             objects = _expanded(document)
@@ -165,7 +173,9 @@ def _expanded(document: Any) -> list[Any]:
 
 def _located(path: Path, name: str, entries: Any, role: str) -> list[Item]:
     if not isinstance(entries, list):
-        raise AmbientError(f"'{name}' must be a list", path=str(path))
+        raise AmbientError(
+            f"'{name}' must be a list", path=str(path), hint="Role files are written by the roles: run them again"
+        )
     items = []
     for number, entry in enumerate(entries):
         try:
@@ -173,7 +183,8 @@ def _located(path: Path, name: str, entries: Any, role: str) -> list[Item]:
                 raise AmbientError(f"must be a mapping, it is {type(entry).__name__}")
             items.append(item_from(entry, role))
         except AmbientError as error:
-            raise AmbientError(error.message, path=f"{path}, {name} {number + 1}", hint=error.hint) from error
+            hint = error.hint or "Mend that entry of the file"
+            raise AmbientError(error.message, path=f"{path}, {name} {number + 1}", hint=hint) from error
     return items
 
 

@@ -167,9 +167,9 @@ def _readme(items: Sequence[Item], manifests: Sequence[_Manifest], mesh: str) ->
         lines += [
             "",
             "## Patches",
-            "These manifests set a few fields of objects that belong to someone else. Apply them server-side only. Argo",
-            "CD creates a target that is missing: make sure that each exists. `alauda.ambient.check` names those that",
-            "do not.",
+            "These manifests set a few fields of objects that belong to someone else. Apply them server-side only.",
+            "Argo CD creates a target that is missing: make sure that each exists. `alauda.ambient.check` names those",
+            "that do not.",
             "",
             *(f"- {name}" for name in patches),
         ]

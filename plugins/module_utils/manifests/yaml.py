@@ -82,11 +82,15 @@ def load_all(text: str, source: str = "") -> list[dict[str, Any]]:
     try:
         documents = [document for document in yaml.load_all(text, Loader=_Loader) if document is not None]
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise AmbientError(f"not valid YAML: {_one_line(error)}", path=source) from error
+        raise AmbientError(
+            f"not valid YAML: {_one_line(error)}", path=source, hint="Mend the file at that place"
+        ) from error
     for number, document in enumerate(documents, 1):
         if not isinstance(document, dict):
             raise AmbientError(
-                f"document {number} is a {type(document).__name__}, not a Kubernetes object", path=source
+                f"document {number} is a {type(document).__name__}, not a Kubernetes object",
+                path=source,
+                hint="Every document is a mapping with apiVersion, kind and metadata",
             )
     return documents
 
