@@ -1,0 +1,263 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module check against a real API server: what is planted is found, what is only looked at stays as it was."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.alauda.ambient.plugins.module_utils.checks.rights import RIGHTS
+from ansible_collections.alauda.ambient.plugins.module_utils.kube.client import Client
+from ansible_collections.alauda.ambient.plugins.module_utils.manifests.identity import Identity
+
+Object = dict[str, Any]
+Run = Callable[..., dict[str, Any]]
+
+BASE = {"version": "1.31.0", "fail_on": "never"}
+OURS = {"ambient.alauda.io/mesh": "default"}
+WHOLE = [
+    ("v1", "Namespace"),
+    ("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
+    ("apps/v1", "Deployment"),
+    ("apps/v1", "DaemonSet"),
+    ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration"),
+    ("discovery.k8s.io/v1", "EndpointSlice"),
+]
+
+
+def crd(plural: str, group: str, kind: str, **metadata: Any) -> Object:
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}", **metadata},
+        "spec": {
+            "group": group,
+            "names": {"plural": plural, "singular": kind.lower(), "kind": kind},
+            "scope": "Cluster",
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+        },
+    }
+
+
+def workload(kind: str, name: str, **labels: str) -> Object:
+    selector = {"app": name}
+    pod = {"metadata": {"labels": selector}, "spec": {"containers": [{"name": "main", "image": "none.invalid/x"}]}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": {"name": name, "namespace": "default", "labels": labels},
+        "spec": {"selector": {"matchLabels": selector}, "template": pod},
+    }
+
+
+def webhook(configuration: str, name: str, **labels: str) -> Object:
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingWebhookConfiguration",
+        "metadata": {"name": configuration, "labels": labels},
+        "webhooks": [
+            {
+                "name": name,
+                "admissionReviewVersions": ["v1"],
+                "clientConfig": {"service": {"namespace": "default", "name": "injector"}},
+                "failurePolicy": "Ignore",
+                "sideEffects": "None",
+            }
+        ],
+    }
+
+
+ENDPOINTS = {
+    "apiVersion": "discovery.k8s.io/v1",
+    "kind": "EndpointSlice",
+    "metadata": {
+        "name": "injector-1",
+        "namespace": "default",
+        "labels": {"kubernetes.io/service-name": "injector"},
+    },
+    "addressType": "IPv4",
+    "endpoints": [{"addresses": ["10.1.2.3"], "conditions": {"ready": True}}],
+}
+
+PLANTS: dict[str, tuple[list[Object], str]] = {
+    "AMB0104": ([crd("gateways", "gateway.networking.k8s.io", "Gateway", annotations={
+        "api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api/pull/1",
+        "gateway.networking.k8s.io/bundle-version": "v1.6.0",
+    })], "belong to tests"),
+    "AMB0201": ([crd("servicemeshes", "asm.alauda.io", "ServiceMesh")], "left traces"),
+    "AMB0202": ([workload("Deployment", "servicemesh-operator2")], "is installed but idle"),
+    "AMB0203": ([workload("Deployment", "istiod", app="istiod")], "is installed but idle"),
+    "AMB0204": ([webhook("injector-x", "rev.namespace.sidecar-injector.istio.io"), ENDPOINTS], "is running"),
+    "AMB0205": ([workload("DaemonSet", "ztunnel", app="ztunnel")], "is installed but idle"),
+    "AMB0207": ([workload("Deployment", "linkerd-destination")], "is installed but idle"),
+    "AMB0209": ([webhook("kuma-injector", "pods-kuma-injector.kuma.io")], "is installed but idle"),
+    "AMB0302": ([workload("DaemonSet", "blue", **{"ambient.alauda.io/mesh": "blue"})], "belongs to mesh blue"),
+}  # fmt: skip
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """CRDs go in two steps: their objects first."""
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+@contextmanager
+def planted(client: Client, objects: list[Object]) -> Iterator[None]:
+    for obj in objects:
+        client.apply(obj, "tests")
+    try:
+        yield
+    finally:
+        for obj in objects:
+            client.delete(Identity.of(obj))
+        wait_until(lambda: not any(client.get(Identity.of(obj)) for obj in objects))
+
+
+def versions(client: Client) -> dict[str, str]:
+    """The resourceVersion of everything that the checks look at; `kubernetes` is the API server's own."""
+    return {
+        f"{kind} {obj['metadata'].get('namespace')}/{obj['metadata']['name']}": obj["metadata"]["resourceVersion"]
+        for api_version, kind in WHOLE
+        for obj in client.list(api_version, kind)
+        if obj["metadata"]["name"] != "kubernetes"
+    }
+
+
+def codes(result: dict[str, Any]) -> list[str]:
+    return sorted({finding["code"] for finding in result["findings"]})
+
+
+def test_a_cluster_without_a_mesh_passes_and_nothing_is_written(
+    run_module: Run, writes: Callable[[], list[dict[str, str]]]
+) -> None:
+    result = run_module("check", {**BASE, "phase": ["pre", "namespaces", "uninstall"]})
+
+    assert result["findings"] == []
+    assert (result["ok"], result["refused"], result["changed"], result["ours"]) == (True, False, False, "none")
+    assert writes() == []
+
+
+@pytest.mark.parametrize("code", PLANTS)
+def test_what_is_planted_is_found_and_left_alone(run_module: Run, client: Client, code: str) -> None:
+    objects, words = PLANTS[code]
+    with planted(client, objects):
+        before = versions(client)
+        result = run_module("check", {**BASE, "phase": ["pre"], "fail_on": "error"})
+        assert versions(client) == before
+
+    assert codes(result) == [code]
+    assert result["failed"]
+    assert words in result["msg"]
+    assert result["msg"].startswith(code)
+    assert run_module("check", BASE)["findings"] == []
+
+
+def test_what_carries_our_label_is_ours(run_module: Run, client: Client) -> None:
+    objects = [
+        workload("Deployment", "istiod", app="istiod", **OURS),
+        webhook("istio-sidecar-injector", "rev.namespace.sidecar-injector.istio.io", **OURS),
+        crd("virtualservices", "networking.istio.io", "VirtualService", labels=OURS),
+    ]
+    with planted(client, objects):
+        result = run_module("check", BASE)
+
+    assert (result["findings"], result["ours"]) == ([], "half")
+
+
+def test_whoever_has_no_rights_is_told_so_and_passes_nothing(run_module: Run, apiserver: Any) -> None:
+    result = run_module("check", {**BASE, "kubeconfig": apiserver.nobody_kubeconfig, "phase": ["pre", "namespaces"]})
+
+    status = {check["code"]: check["status"] for check in result["checks"]}
+    assert [code for code, word in status.items() if word == "pass"] == ["AMB0101", "AMB0102", "AMB0404"]
+    assert status["AMB0103"] == "error"
+    assert status["AMB0203"] == "skipped"
+
+
+def test_exactly_the_listed_rights_are_enough(run_module: Run, client: Client) -> None:
+    rbac = "rbac.authorization.k8s.io"
+    subject = {"kind": "User", "name": "limited", "apiGroup": rbac}
+    objects: list[Object] = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in (
+        "istio-system", "istio-cni", "ztunnel",
+    )]  # fmt: skip
+    for number, right in enumerate(RIGHTS):
+        kind = "Role" if right.namespace else "ClusterRole"
+        metadata = {"name": f"limited-{number}", **({"namespace": right.namespace} if right.namespace else {})}
+        rules = [{"apiGroups": [right.group], "resources": [right.resource], "verbs": list(right.verbs)}]
+        role = {"kind": kind, "name": metadata["name"], "apiGroup": rbac}
+        objects.append({"apiVersion": f"{rbac}/v1", "kind": kind, "metadata": metadata, "rules": rules})
+        binding = {"kind": f"{kind}Binding", "metadata": metadata, "roleRef": role, "subjects": [subject]}
+        objects.append({"apiVersion": f"{rbac}/v1", **binding})
+    for obj in objects:
+        client.apply(obj, "tests")
+
+    result = run_module("check", {**BASE, "impersonate_user": "limited", "phase": ["pre", "namespaces"]})
+
+    assert [finding["severity"] for finding in result["findings"]] == ["warning"]
+    assert codes(result) == ["AMB0103"]
+    assert "skipped" not in {check["status"] for check in result["checks"]}
+
+
+def test_namespaces_and_who_holds_their_labels(run_module: Run, client: Client, namespace: str) -> None:
+    mesh = {"namespaces": [{"name": namespace, "state": False}, {"name": "is-not-there", "state": "l4"}]}
+    labels = {"istio.io/dataplane-mode": "ambient"}
+    for manager in ("alauda.ambient/enrolment", "somebody"):
+        client.apply(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}}, manager
+        )
+
+    result = run_module("check", {**BASE, "phase": ["namespaces"], "mesh": mesh})
+
+    assert [(finding["code"], finding["object"]) for finding in result["findings"]] == [
+        ("AMB0401", "Namespace is-not-there"),
+        ("AMB0406", f"Namespace {namespace}"),
+    ]
+    assert "is held by somebody:" in result["findings"][1]["message"]
+
+
+def test_the_report_is_a_file_on_request(run_module: Run, tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "check.json"
+    result = run_module(
+        "check", {**BASE, "report": str(path), "only": ["AMB0101", "own-installation"], "skip": ["AMB0303"]}
+    )
+
+    report = json.loads(path.read_text())
+    assert result["report_file"] == str(path)
+    assert {check["code"]: check["status"] for check in report["checks"]} == {
+        "AMB0101": "pass",
+        "AMB0301": "pass",
+        "AMB0302": "pass",
+        "AMB0303": "skipped",
+    }
+    assert report["ok"] is True
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ({"only": ["AMB9999"]}, "only: 'AMB9999' is neither a code nor a category of checks"),
+        (
+            {"mesh": {"namespaces": [{"name": "shop", "state": "l8"}]}},
+            "ambient_mesh.namespaces[0].state: 'l8' is not a state",
+        ),
+        ({"discovery_selectors": "all"}, "ambient_discovery_selectors: a list of label selectors is expected"),
+        ({"kubeconfig": "/does/not/exist"}, "AMB0101 kubeconfig /does/not/exist: no such file"),
+        ({"kubeconfig": None, "host": "https://127.0.0.1:1", "api_key": "x"}, "AMB0101"),
+        ({"context": "nowhere"}, "AMB0101"),
+        ({"phase": ["post"]}, "value of phase must be one or more of"),
+    ],
+)
+def test_an_error_is_one_clear_line(run_module: Run, args: dict[str, Any], words: str) -> None:
+    result = run_module("check", {"version": "1.31.0", **args})
+
+    assert result["failed"]
+    assert words in result["msg"].splitlines()[0]
+    assert "Traceback" not in json.dumps(result)
