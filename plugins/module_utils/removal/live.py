@@ -11,13 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from ..kube.errors import ApiError
 from ..manifests.identity import Object
 from ..manifests.labels import MESH_LABEL
+from ..mesh.patches import DISCOVERY_MANAGER, ENROLMENT_MANAGER
 
 # Kubernetes copies the labels of a Service to these.
 _DERIVED = ("Endpoints", "EndpointSlice")
 _ISTIO_NAMESPACE = "istio-system"
 _ROOT_CERTIFICATES = ("istio-ca-root-cert", "istio-ca-crl")
 CA_SECRET = "istio-ca-secret"
-PATCH_MANAGERS = ("alauda.ambient/discovery", "alauda.ambient/enrolment")
+_ELECTION = "control-plane.alpha.kubernetes.io/leader"
 _THREADS = 8
 
 
@@ -62,30 +63,34 @@ def patched_namespaces(client: Reader) -> list[tuple[Object, str]]:
     return [
         (namespace, manager)
         for namespace in client.list("v1", "Namespace")
-        for manager in PATCH_MANAGERS
+        for manager in (DISCOVERY_MANAGER, ENROLMENT_MANAGER)
         if any(entry.get("manager") == manager for entry in namespace["metadata"].get("managedFields") or [])
     ]
 
 
 def made_by_istiod(client: Reader) -> list[Object]:
-    """Return what istiod creates at run time and nobody removes: root certificates, leases, GatewayClasses."""
-    configmaps = [obj for name in _ROOT_CERTIFICATES for obj in _named(client, "ConfigMap", name)]
-    leases = [
-        obj
-        for obj in client.list("coordination.k8s.io/v1", "Lease", namespace=_ISTIO_NAMESPACE)
-        if obj["metadata"]["name"].startswith("istio-")
-    ]
+    """Return what istiod creates at run time and nobody removes: root certificates, election locks, GatewayClasses."""
+    certificates = [obj for name in _ROOT_CERTIFICATES for obj in _named(client, "ConfigMap", name)]
+    leases = client.list("coordination.k8s.io/v1", "Lease", namespace=_ISTIO_NAMESPACE)
+    configmaps = client.list("v1", "ConfigMap", namespace=_ISTIO_NAMESPACE)
+    elections = [obj for obj in configmaps if _ELECTION in (obj["metadata"].get("annotations") or {})]
+    locks = [obj for obj in (*leases, *elections) if obj["metadata"]["name"].startswith("istio-")]
     classes = [
         obj
         for obj in client.list("gateway.networking.k8s.io/v1", "GatewayClass")
         if str((obj.get("spec") or {}).get("controllerName")).startswith("istio.io/")
     ]
-    return [*configmaps, *leases, *classes]
+    return [*certificates, *locks, *classes]
 
 
 def ca_secret(client: Reader) -> list[Object]:
     """Return the Secret with the root key that istiod made for itself, if there is one."""
     return client.list("v1", "Secret", namespace=_ISTIO_NAMESPACE, field_selector=f"metadata.name={CA_SECRET}")
+
+
+def istiod_is_there(client: Reader) -> bool:
+    """Whether an istiod runs, or is about to end, that would make again what is removed."""
+    return bool(client.list("apps/v1", "Deployment", namespace=_ISTIO_NAMESPACE, label_selector="app=istiod"))
 
 
 def _named(client: Reader, kind: str, name: str) -> list[Object]:

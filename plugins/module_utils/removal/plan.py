@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from ..kube.inventory import INVENTORY_LABEL
 from ..manifests import waves
 from ..manifests.identity import Identity, Object
-from ..manifests.items import DEFAULT_MANAGER, Item
+from ..manifests.items import Item
+from ..mesh.patches import ENROLMENT_MANAGER
+from ..mesh.spec import MODE_LABEL
 from .live import CA_SECRET, Reader, ca_secret, made_by_istiod, our_objects, patched_namespaces
 
-# On the way out: after istiod, which would make them again, and before its account goes.
-RUN_TIME = -5
 _GATEWAY_API = "gateway.networking.k8s.io"
 # In every namespace, made by Kubernetes or by istiod.
 _EXPECTED = {"ConfigMap": ("kube-root-ca.crt", "istio-ca-root-cert", "istio-ca-crl"), "Service": (), "Secret": ()}
@@ -68,29 +68,25 @@ def plan_removal(client: Reader, mesh: str, wishes: Wishes, existed: t.Collectio
     """
     ours = our_objects(client, mesh)
     secrets = ca_secret(client)
-    kept: list[Kept] = []
-    leaving = made_by_istiod(client)
-    if wishes.ca_secret:
-        leaving += secrets
-    elif secrets:
-        kept.append(Kept(f"Secret istio-system/{CA_SECRET}", "ambient_uninstall_remove_ca_secret"))
-    items = [_item(obj, RUN_TIME) for obj in leaving]
+    leaving = [*made_by_istiod(client), *(secrets if wishes.ca_secret else [])]
     expected = {Identity.of(obj).key for obj in (*ours, *leaving)}
+    items: list[Item] = []
+    kept: list[Kept] = []
+    if secrets and not wishes.ca_secret:
+        kept.append(Kept(f"Secret istio-system/{CA_SECRET}", "ambient_uninstall_remove_ca_secret"))
     for obj in ours:
         if INVENTORY_LABEL in obj["metadata"]["labels"]:
             continue  # goes with the last of what it records
         identity = Identity.of(obj)
         if identity.key in existed:
             kept.append(Kept(identity.short, "it was there before the first run"))
-            items.append(_release(obj, DEFAULT_MANAGER, waves.wave_of(obj)))
-            continue
-        reason = _reason_to_keep(client, obj, wishes, expected)
+        reason = "" if identity.key in existed else _reason_to_keep(client, obj, wishes, expected)
         if reason:
             kept.append(Kept(identity.short, reason))
         else:
-            items.append(_item(obj, waves.wave_of(obj)))
+            items.append(Item(object=_bare(obj), wave=waves.wave_of(obj), role="uninstall"))
     for namespace, manager in patched_namespaces(client):
-        wave = waves.ENROLMENT if manager.endswith("/enrolment") else waves.NAMESPACES
+        wave = waves.ENROLMENT if manager == ENROLMENT_MANAGER else waves.NAMESPACES
         items.append(_release(namespace, manager, wave))
     return Removal(items, kept)
 
@@ -124,12 +120,9 @@ def _foreign_content(client: Reader, namespace: str, expected: t.Collection[str]
     return ""
 
 
-def _item(obj: Object, wave: int) -> Item:
-    return Item(object=_bare(obj), wave=wave, role="uninstall")
-
-
 def _release(obj: Object, manager: str, wave: int) -> Item:
-    return Item(object=_bare(obj), wave=wave, patch=True, manager=manager, role="uninstall")
+    gone = (MODE_LABEL,) if manager == ENROLMENT_MANAGER else ()
+    return Item(object=_bare(obj), wave=wave, patch=True, manager=manager, role="uninstall", gone=gone)
 
 
 def _bare(obj: Object) -> Object:
