@@ -102,6 +102,7 @@ func (p *pod) accept(l net.Listener, handle func(*net.TCPConn) error) {
 func (p *pod) sameNamespace(netns *os.File) bool { return p.net.same(netns) }
 
 func (p *pod) close(grace time.Duration) {
+	p.proof.end() // what still drains needs no other certificate, and says nothing about readiness
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	for _, l := range p.listeners {
@@ -125,6 +126,5 @@ func (p *pod) close(grace time.Duration) {
 		p.hbone.Close()
 	}
 	<-drained
-	p.proof.end()
 	p.net.Close()
 }
