@@ -146,9 +146,10 @@ def read_definition(path: str) -> Definition:
     try:
         data = yaml_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise AmbientError(f"can't be read ({getattr(error, 'strerror', None) or error})", path=path) from error
+        reason = getattr(error, "strerror", None) or error
+        raise AmbientError(f"can't be read ({reason})", path=path, hint="Give the path of an image.yml") from error
     except Exception as error:
-        raise AmbientError(f"not valid YAML ({' '.join(str(error).split())})", path=path) from error
+        raise AmbientError(f"not valid YAML ({' '.join(str(error).split())})", path=path, hint="Correct it") from error
     return parse_definition(data, path)
 
 
@@ -158,7 +159,7 @@ def source_spec(value: object, where: str) -> SourceSpec:
         return SourceSpec(path=value)
     keys = ("path", "url", "member", "sha256")
     if not isinstance(value, dict):
-        raise AmbientError("must be a path or a mapping", path=where)
+        raise AmbientError("must be a path or a mapping", path=where, hint=f"A mapping has {', '.join(keys)}")
     for key, item in value.items():
         if key not in keys or not isinstance(item, str):
             what = f"unknown key {key!r}" if key not in keys else f"{key} must be text"

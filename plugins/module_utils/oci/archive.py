@@ -26,6 +26,8 @@ _OPENERS: tuple[tuple[bytes, t.Callable[[str], t.Any]], ...] = (
     (b"\xfd7zXZ\0", lzma.open),
     (b"BZh", bz2.open),
 )
+_TAKE = "Take a whole .tar, .tar.gz or .tar.xz"
+_REMAKE = "Make the archive from inside its root"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
 
@@ -78,7 +80,7 @@ class Archive:
                 parts: list[bytes] = []
                 self._copy(member, parts.append)
                 return b"".join(parts)
-        raise AmbientError(f"no file {name} in the archive", path=str(self.path))
+        raise AmbientError(f"no file {name} in the archive", path=str(self.path), hint="Name a file that it holds")
 
     def _copy(self, member: Member, write: t.Callable[[bytes], object]) -> None:
         size = member.entry.size
@@ -99,7 +101,7 @@ class Archive:
                 if name and (info.isfifo() or not info.isdev()):
                     found[name] = info
         except (tarfile.TarError, EOFError, OSError) as error:
-            raise AmbientError(f"not a readable tar archive ({error})", path=str(self.path)) from error
+            raise AmbientError(f"not a readable tar archive ({error})", path=str(self.path), hint=_TAKE) from error
         self._raw = {name: info.name for name, info in found.items()}
         _refuse_below_links(found, self.path)
         carriers: dict[str, str] = {}
@@ -112,7 +114,7 @@ class Archive:
         while found[origin].islnk():
             origin = _clean(found[origin].linkname, self.path)
             if origin not in found or origin in seen:
-                raise AmbientError(f"the hard link {name} leads nowhere", path=str(self.path))
+                raise AmbientError(f"the hard link {name} leads nowhere", path=str(self.path), hint=_REMAKE)
             seen.add(origin)
         info = found[origin]
         if info.isreg():
@@ -155,9 +157,7 @@ def _clean(name: str, path: Path) -> str:
     """The name relative to the root; empty for the root itself."""
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if name.startswith("/") or ".." in parts:
-        raise AmbientError(
-            f"the entry {name!r} leaves the root", path=str(path), hint="Make the archive from inside its root"
-        )
+        raise AmbientError(f"the entry {name!r} leaves the root", path=str(path), hint=_REMAKE)
     return "/".join(parts)
 
 
@@ -167,7 +167,9 @@ def _refuse_below_links(found: t.Mapping[str, tarfile.TarInfo], path: Path) -> N
         parent = name.rpartition("/")[0]
         while parent:
             if parent in links:
-                raise AmbientError(f"the entry {name!r} lies below {parent!r}, which is no directory", path=str(path))
+                raise AmbientError(
+                    f"the entry {name!r} lies below {parent!r}, which is no directory", path=str(path), hint=_REMAKE
+                )
             parent = parent.rpartition("/")[0]
 
 
@@ -176,7 +178,7 @@ def _open_tar(file: t.IO[bytes], path: Path) -> tarfile.TarFile:
         return tarfile.open(fileobj=file, mode="r:")
     except (tarfile.TarError, EOFError, OSError) as error:
         file.close()
-        raise AmbientError(f"not a readable tar archive ({error})", path=str(path)) from error
+        raise AmbientError(f"not a readable tar archive ({error})", path=str(path), hint=_TAKE) from error
 
 
 def _open_plain(path: Path) -> t.IO[bytes]:
@@ -184,7 +186,7 @@ def _open_plain(path: Path) -> t.IO[bytes]:
     with path.open("rb") as file:
         magic = file.read(6)
     if magic.startswith(_ZSTD):
-        raise AmbientError("zstd archives can't be read", path=str(path), hint="Use .tar, .tar.gz or .tar.xz")
+        raise AmbientError("zstd archives can't be read", path=str(path), hint=_TAKE)
     opener = next((opener for start, opener in _OPENERS if magic.startswith(start)), None)
     if opener is None:
         return path.open("rb")
@@ -194,6 +196,6 @@ def _open_plain(path: Path) -> t.IO[bytes]:
             shutil.copyfileobj(packed, plain, 1 << 20)
     except (EOFError, OSError, lzma.LZMAError) as error:
         plain.close()
-        raise AmbientError(f"can't be unpacked ({error})", path=str(path)) from error
+        raise AmbientError(f"can't be unpacked ({error})", path=str(path), hint=_TAKE) from error
     plain.seek(0)
     return plain

@@ -88,7 +88,7 @@ def _base(value: object, where: str) -> Base:
         )
     choice = _mapping(value, where, ("archive", "layout", "source"))
     if len(choice) != 1:
-        raise AmbientError("needs exactly one of archive, layout, source", path=where)
+        raise AmbientError("needs exactly one of archive, layout, source", path=where, hint="Keep one")
     kind, name = next(iter(choice.items()))
     return Base(t.cast("t.Literal['archive', 'layout', 'source']", kind), _text(name, f"{where}.{kind}"))
 
@@ -98,7 +98,11 @@ def _files(value: object, where: str) -> tuple[FileSpec, ...]:
     seen: dict[str, int] = {}
     for index, file in enumerate(files):
         if file.target in seen:
-            raise AmbientError(f"target {file.target} is taken by files[{seen[file.target]}]", path=f"{where}[{index}]")
+            raise AmbientError(
+                f"target {file.target} is taken by files[{seen[file.target]}]",
+                path=f"{where}[{index}]",
+                hint="Remove one",
+            )
         seen[file.target] = index
     return files
 
@@ -107,13 +111,13 @@ def _file(value: object, where: str) -> FileSpec:
     spec = _mapping(value, where, _FILE_KEYS)
     given = [key for key in ("source", "content", "directory") if key in spec]
     if len(given) != 1:
-        raise AmbientError("needs exactly one of source, content, directory", path=where)
+        raise AmbientError("needs exactly one of source, content, directory", path=where, hint="Keep one")
     if given == ["directory"]:
         if "target" in spec:
-            raise AmbientError("a directory needs no target", path=where)
+            raise AmbientError("a directory needs no target", path=where, hint="Leave target out")
         return FileSpec(_absolute(spec["directory"], f"{where}.directory"), _mode(spec, where, "0755"), directory=True)
     if "target" not in spec:
-        raise AmbientError("target is missing", path=where)
+        raise AmbientError("target is missing", path=where, hint="Say where in the image the file goes")
     target = _absolute(spec["target"], f"{where}.target")
     if given == ["content"]:
         return FileSpec(target, _mode(spec, where, "0644"), content=_text(spec["content"], f"{where}.content"))
@@ -150,7 +154,9 @@ def _env(value: object, where: str) -> dict[str, str]:
     env = _texts(value, where)
     for name in env:
         if not _ENV_NAME.fullmatch(name):
-            raise AmbientError(f"{name!r} is no environment variable's name", path=where)
+            raise AmbientError(
+                f"{name!r} is no environment variable's name", path=where, hint="Use letters, digits and _"
+            )
     return env
 
 
@@ -168,13 +174,13 @@ def _list(value: object, where: str) -> list[object]:
     if value is None:
         return []
     if not isinstance(value, list):
-        raise AmbientError(f"must be a list, not {_type(value)}", path=where)
+        raise AmbientError(f"must be a list, not {_type(value)}", path=where, hint="Write it as a list")
     return value
 
 
 def _mapping(value: object, where: str, keys: tuple[str, ...] | None) -> dict[str, object]:
     if not isinstance(value, dict):
-        raise AmbientError(f"must be a mapping, not {_type(value)}", path=where)
+        raise AmbientError(f"must be a mapping, not {_type(value)}", path=where, hint="Write it as key: value")
     for key in value:
         if not isinstance(key, str):
             raise AmbientError(f"the key {key!r} must be text", path=where)

@@ -43,7 +43,11 @@ class Inputs:
             given = ", ".join(sorted(request.sources)) or "none"
             raise AmbientError(f"the source {name!r} is not given", path=definition.origin, hint=f"Given: {given}")
         for name in sorted(request.sources.keys() - definition.source_names()):
-            raise AmbientError(f"no file of the image uses the source {name!r}", path=definition.origin)
+            raise AmbientError(
+                f"no file of the image uses the source {name!r}",
+                path=definition.origin,
+                hint="Leave it out, or correct its name",
+            )
         resolver = Sources(self._hashes, request.dest.parent / ".downloads", self._fetch)
         sources = {name: resolver.resolve(request.sources[name], f"sources.{name}") for name in sorted(in_files)}
         return self._base(base, request, resolver), sources
@@ -59,7 +63,7 @@ class Inputs:
         if base.kind == "layout" or (base.kind == "source" and spec.path and Path(spec.path).is_dir()):
             path = Path(spec.path).absolute()
             if not path.exists():
-                raise AmbientError(f"{path} does not exist", path=where)
+                raise AmbientError(f"{path} does not exist", path=where, hint="Give the directory of an OCI layout")
             return LayoutBase(path, request.definition.platform)
         source = resolver.resolve(spec, where)
         return self._archives.setdefault(source.sha256, ArchiveBase(source))

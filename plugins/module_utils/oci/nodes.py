@@ -37,7 +37,12 @@ class Docker:
         """Output of a docker command that only asks; raises AmbientError."""
         try:
             done = subprocess.run(
-                ["docker", *arguments], env=self._environment, capture_output=True, text=True, timeout=_QUERY_SECONDS
+                ["docker", *arguments],
+                env=self._environment,
+                capture_output=True,
+                text=True,
+                timeout=_QUERY_SECONDS,
+                check=False,
             )
         except FileNotFoundError:
             raise AmbientError("docker is not installed", hint="Install the docker command") from None

@@ -75,12 +75,12 @@ class Hashes:
         try:
             stamp = Stamp.of(path)
             if path.is_dir():
-                raise AmbientError("is a directory, a file is needed", path=str(path))
+                raise AmbientError("is a directory, a file is needed", path=str(path), hint="Give a file")
             known = self._known.get(key)
             if known is None or known.stamp != stamp:
                 known = self._read(path, member, stamp)
         except OSError as error:
-            raise AmbientError(f"can't be read ({error.strerror})", path=str(path)) from error
+            raise AmbientError(f"can't be read ({error.strerror})", path=str(path), hint="Check its rights") from error
         self._known[key] = self.used[key] = known
         return known
 
@@ -107,10 +107,10 @@ class Sources:
         if wanted and not _SHA256.fullmatch(wanted):
             raise AmbientError(f"{spec.sha256!r} is no sha256", path=where, hint="It has 64 hexadecimal digits")
         if bool(spec.path) == bool(spec.url):
-            raise AmbientError("needs either path or url", path=where)
+            raise AmbientError("needs either path or url", path=where, hint="Give one of them")
         path = self._download(spec.url, wanted, where) if spec.url else Path(spec.path).absolute()
         if not path.exists():
-            raise AmbientError(f"{path} does not exist", path=where)
+            raise AmbientError(f"{path} does not exist", path=where, hint="Give the path of a file that does")
         whole = self._hashes.of(path) if wanted or not spec.member else None
         if wanted and whole and whole.sha256 != wanted:
             raise AmbientError(
@@ -126,7 +126,7 @@ class Sources:
     def _download(self, url: str, wanted: str, where: str) -> Path:
         """The file's place is named by its sha256, so that only a right one is ever found there."""
         if not wanted:
-            raise AmbientError("a url needs its sha256", path=where)
+            raise AmbientError("a url needs its sha256", path=where, hint="Take it from who publishes the file")
         path = self._downloads / wanted
         if path.exists() and self._hashes.of(path).sha256 == wanted:
             return path
@@ -142,12 +142,18 @@ class Sources:
 
                 copy_stream(response, write, _ENDLESS)
             if digest.hexdigest() != wanted:
-                raise AmbientError(f"{url} gave sha256 {digest.hexdigest()}, wanted is {wanted}", path=where)
+                raise AmbientError(
+                    f"{url} gave sha256 {digest.hexdigest()}, wanted is {wanted}",
+                    path=where,
+                    hint="Use the right url, or correct sha256",
+                )
             part.replace(path)
         except AmbientError:
             raise
         except Exception as error:
-            raise AmbientError(f"{url} can't be fetched ({error})", path=where) from error
+            raise AmbientError(
+                f"{url} can't be fetched ({error})", path=where, hint="Check the url, or give a path"
+            ) from error
         finally:
             part.unlink(missing_ok=True)
         return path

@@ -49,6 +49,9 @@ class Tree:
         """
         folder, name = posixpath.split(target.strip("/"))
         real = self._resolve(folder, target)
+        below = self._paths.get(real)
+        if below is not None and below.kind != tar.DIRECTORY:
+            raise _not_a_directory(real, target)
         missing = []
         parent = real
         while parent and parent not in self._paths:
@@ -83,7 +86,7 @@ class Tree:
                 real.append(part)
                 continue
             if entry.kind != tar.SYMLINK:
-                raise AmbientError(f"/{entry.name} is a file in the base, not a directory", path=target)
+                raise _not_a_directory(entry.name, target)
             links += 1
             if links > _MAX_LINKS:
                 raise AmbientError(f"the base's link /{entry.name} goes in circles", path=target)
@@ -96,3 +99,7 @@ class Tree:
         prefix = f"{folder}/" if folder else ""
         for name in [name for name in self._paths if name.startswith(prefix)]:
             del self._paths[name]
+
+
+def _not_a_directory(name: str, target: str) -> AmbientError:
+    return AmbientError(f"/{name} is a file in the base, not a directory", path=target)
