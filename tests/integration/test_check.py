@@ -110,10 +110,18 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
+def is_settled(client: Client, obj: Object) -> bool:
+    """Whether the API server itself is done with the object."""
+    live = client.get(Identity.of(obj)) or {}
+    conditions = {condition["type"] for condition in live.get("status", {}).get("conditions", [])}
+    return obj["kind"] != "CustomResourceDefinition" or {"NamesAccepted", "Established"} <= conditions
+
+
 @contextmanager
 def planted(client: Client, objects: list[Object]) -> Iterator[None]:
     for obj in objects:
         client.apply(obj, "tests")
+    wait_until(lambda: all(is_settled(client, obj) for obj in objects))
     try:
         yield
     finally:
