@@ -10,7 +10,7 @@ DECLARED = (
     Expected(
         "Namespace (istio-system|istio-cni|ztunnel)",
         "",
-        "The components' namespaces are ours, with their Pod Security level; istioctl creates them beside the manifests.",
+        "The components' namespaces are ours, with a Pod Security level; istioctl makes them beside the manifests.",
         "object",
         ABSENT,
     ),
