@@ -113,16 +113,16 @@ def wait_until(holds: Callable[[], bool]) -> None:
 def is_settled(client: Client, obj: Object) -> bool:
     """Whether the API server itself is done with the object."""
     live = client.get(Identity.of(obj)) or {}
-    conditions = {condition["type"] for condition in live.get("status", {}).get("conditions", [])}
+    conditions = {condition["type"] for condition in live.get("status", {}).get("conditions") or []}
     return obj["kind"] != "CustomResourceDefinition" or {"NamesAccepted", "Established"} <= conditions
 
 
 @contextmanager
 def planted(client: Client, objects: list[Object]) -> Iterator[None]:
-    for obj in objects:
-        client.apply(obj, "tests")
-    wait_until(lambda: all(is_settled(client, obj) for obj in objects))
     try:
+        for obj in objects:
+            client.apply(obj, "tests")
+        wait_until(lambda: all(is_settled(client, obj) for obj in objects))
         yield
     finally:
         for obj in objects:
