@@ -21,7 +21,7 @@ from ansible_collections.alauda.ambient.plugins.module_utils.kube.client import 
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.connection import connect
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "environment"))
+sys.path[:0] = [str(ROOT / "tests" / "environment"), str(ROOT / "tests" / "integration")]
 import apiserver as bare  # noqa: E402
 
 Result = dict[str, Any]
@@ -88,6 +88,28 @@ def run_module(apiserver: bare.ApiServer) -> RunModule:
     def run(name: str, args: Mapping[str, Any], check: bool = False, diff: bool = False) -> Result:
         connection = {} if {"host", "kubeconfig"} & set(args) else {"kubeconfig": apiserver.kubeconfig}
         return run_in_process(name, {**connection, **args}, check, diff)
+
+    return run
+
+
+@pytest.fixture
+def apply(run_module: RunModule, namespace: str, tmp_path: Path) -> RunModule:
+    """`apply(items, **options)`: run the module on one role file; the inventory is kept in the test's namespace."""
+
+    def run(
+        items: list[Any], *, role: str = "tested", check: bool = False, diff: bool = False, **options: Any
+    ) -> Result:
+        entries = [entry if "object" in entry else {"object": entry} for entry in items]
+        file = tmp_path / f"{role}.json"
+        file.write_text(json.dumps({"role": role, "items": entries}))
+        defaults = {
+            "files": [str(file)],
+            "mesh": namespace,
+            "inventory_namespace": namespace,
+            "work_dir": str(tmp_path / "work"),
+            "wait_timeout": 3,
+        }
+        return run_module("apply", {**defaults, **options}, check, diff)
 
     return run
 
