@@ -20,13 +20,13 @@ class Wishes:
     Attributes:
         version: of Istio, `1.31.0`; empty where nobody says.
         gateway_api: `install` or `require`.
-        gateway_api_bundle: version of the Gateway API CRDs that would be installed, `v1.6.0`; empty if unknown.
+        gateway_api_crds: the Gateway API CRDs that would be installed, name → bundle version; empty if unknown.
     """
 
     mesh: MeshSpec = field(default_factory=MeshSpec)
     version: str = ""
     gateway_api: str = "install"
-    gateway_api_bundle: str = ""
+    gateway_api_crds: Mapping[str, str] = field(default_factory=dict)
     discovery_selectors: Sequence[Selector] = ()
 
 

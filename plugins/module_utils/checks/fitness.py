@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+
 from ..manifests.labels import mesh_of
 from . import versions
 from .context import Context, annotations_of, labels_of, name_of
@@ -48,32 +50,36 @@ def kubernetes_version(context: Context) -> Outcome:
 
 def gateway_api(context: Context) -> Outcome:
     """AMB0104: the Gateway API CRDs are there or may be installed, and stay with whoever owns them."""
-    crds = {name_of(crd): crd for crd in context.cluster.all(CRDS) if _is_gateway_api(crd)}
+    crds = {name_of(crd): crd for crd in context.cluster.all(CRDS) if is_gateway_api(crd)}
     if context.wishes.gateway_api == "require":
         return _required(context, crds)
-    problems = []
-    foreign = [crd for crd in crds.values() if not is_ours(crd)]
+    planned = context.wishes.gateway_api_crds
+    touched = [crd for name, crd in sorted(crds.items()) if name in planned or not planned]
+    problems = [*_adopted(touched), *_downgraded(touched, planned)]
+    return Outcome(problems, note=_bundle(touched[0]) if touched else "not there, will be installed")
+
+
+def _adopted(crds: Sequence[Object]) -> Iterator[Problem]:
+    foreign = [crd for crd in crds if not is_ours(crd)]
     if foreign:
-        problems.append(
-            Problem(
-                f"CustomResourceDefinition {name_of(foreign[0])}",
-                f"{len(foreign)} Gateway API CRDs ({_bundle(foreign[0])}) belong to {_owner(foreign[0])}",
-                "Set ambient_gateway_api: require, so that they stay as they are",
-            )
+        yield Problem(
+            f"CustomResourceDefinition {name_of(foreign[0])}",
+            f"{len(foreign)} Gateway API CRDs ({_bundle(foreign[0])}) belong to {_owner(foreign[0])}",
+            "Set ambient_gateway_api: require, so that they stay as they are",
         )
-    planned = versions.parse(context.wishes.gateway_api_bundle)
-    for crd in crds.values():
-        live = versions.parse(annotations_of(crd).get(BUNDLE, ""))
-        if is_ours(crd) and planned and live and live > planned:
-            problems.append(
-                Problem(
-                    f"CustomResourceDefinition {name_of(crd)}",
-                    f"{_bundle(crd)} is newer than {context.wishes.gateway_api_bundle}, which would be installed",
-                    "Point ambient_gateway_api_crds at CRDs that are at least as new",
-                )
+
+
+def _downgraded(crds: Sequence[Object], planned: Mapping[str, str]) -> Iterator[Problem]:
+    for crd in crds:
+        ours = planned.get(name_of(crd), "")
+        new, live = versions.parse(ours), versions.parse(annotations_of(crd).get(BUNDLE, ""))
+        if is_ours(crd) and new and live and live > new:
+            yield Problem(
+                f"CustomResourceDefinition {name_of(crd)}",
+                f"{_bundle(crd)} is newer than {ours}, which would be installed",
+                "Point ambient_gateway_api_crds at CRDs that are at least as new",
             )
-            break
-    return Outcome(problems, note=_bundle(next(iter(crds.values()))) if crds else "not there, will be installed")
+            return
 
 
 def _required(context: Context, crds: dict[str, Object]) -> Outcome:
@@ -105,7 +111,8 @@ def _required(context: Context, crds: dict[str, Object]) -> Outcome:
     return Outcome(note=_bundle(crds[f"gateways.{GATEWAY_API_GROUP}"]))
 
 
-def _is_gateway_api(crd: Object) -> bool:
+def is_gateway_api(crd: Object) -> bool:
+    """Whether the CRD is one of the Gateway API."""
     return name_of(crd).partition(".")[2] == GATEWAY_API_GROUP
 
 

@@ -17,12 +17,12 @@ from ..manifests.items import load_items
 from ..mesh.parse import parse_mesh
 from ..mesh.selectors import check_selectors
 from . import report as reports
-from .context import Context, Wishes
+from .context import Context, Wishes, annotations_of
 from .engine import Report, Selection, run_checks
 from .findings import Phase, Severity, SkipError
-from .fitness import BUNDLE
+from .fitness import BUNDLE, is_gateway_api
 from .ours import state_of
-from .snapshot import Reader, Snapshot
+from .snapshot import CRDS, Reader, Snapshot
 from .table import CHECKS
 
 
@@ -53,7 +53,7 @@ class Request:
             mesh=parse_mesh(params["mesh"]),
             version=params["version"],
             gateway_api=params["gateway_api"],
-            gateway_api_bundle=_bundle(params["files"]),
+            gateway_api_crds=_gateway_api_crds(params["files"]),
             discovery_selectors=check_selectors(params["discovery_selectors"]),
         )
         report = Path(params["report"]) if params["report"] else None
@@ -101,14 +101,14 @@ def _ours(report: Report, cluster: Snapshot) -> dict[str, str]:
         return {}
 
 
-def _bundle(files: Sequence[str]) -> str:
-    """The version of the Gateway API CRDs among the objects that would be applied; empty without any."""
+def _gateway_api_crds(files: Sequence[str]) -> dict[str, str]:
+    """The Gateway API CRDs among the objects that would be applied, with the versions of their bundle."""
     present = [file for file in files if Path(file).exists()]
-    for item in load_items(present) if present else []:
-        version = (item.object["metadata"].get("annotations") or {}).get(BUNDLE)
-        if item.identity.kind == "CustomResourceDefinition" and version:
-            return str(version)
-    return ""
+    return {
+        item.identity.name: annotations_of(item.object).get(BUNDLE, "")
+        for item in (load_items(present) if present else [])
+        if item.identity.kind == CRDS.kind and is_gateway_api(item.object)
+    }
 
 
 def _reader(connection: Mapping[str, Any]) -> Reader:

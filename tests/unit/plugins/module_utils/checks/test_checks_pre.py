@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.checks.rights import RIGHTS
 from ansible_collections.alauda.ambient.plugins.module_utils.checks.signals import MESHES
 
+PLANNED = {"gateways.gateway.networking.k8s.io": "v1.6.0"}
 GATEWAY_CRDS = ("gatewayclasses", "gateways", "grpcroutes", "httproutes", "referencegrants")
 OURS = {"ambient.alauda.io/mesh": "default"}
 
@@ -103,11 +104,11 @@ class TestGatewayApi:
     def test_ours_may_stay_and_grow(self, world: Any, examine: Any, make: Any) -> None:
         crds = gateway_crds(make, "v1.5.1", labels=OURS)
 
-        assert statuses(examine(world(*crds), "AMB0104", gateway_api_bundle="v1.6.0")) == {"AMB0104": "pass"}
+        assert statuses(examine(world(*crds), "AMB0104", gateway_api_crds=PLANNED)) == {"AMB0104": "pass"}
 
     def test_ours_are_never_downgraded(self, world: Any, examine: Any, make: Any) -> None:
         crds = gateway_crds(make, "v1.7.0", labels=OURS)
-        finding = only_finding(examine(world(*crds), "AMB0104", gateway_api_bundle="v1.6.0"))
+        finding = only_finding(examine(world(*crds), "AMB0104", gateway_api_crds=PLANNED))
 
         assert finding.message == "bundle v1.7.0 is newer than v1.6.0, which would be installed"
 
@@ -117,6 +118,11 @@ class TestGatewayApi:
 
         assert finding.message == "5 Gateway API CRDs (bundle v1.6.0) belong to envoy-gateway"
         assert "ambient_gateway_api: require" in finding.hint
+
+    def test_those_of_others_that_we_would_not_touch_are_no_matter(self, world: Any, examine: Any, make: Any) -> None:
+        crds = [make("CustomResourceDefinition", "tcproutes.gateway.networking.k8s.io")]
+
+        assert statuses(examine(world(*crds), "AMB0104", gateway_api_crds=PLANNED)) == {"AMB0104": "pass"}
 
     def test_those_of_others_serve_where_they_are_required(self, world: Any, examine: Any, make: Any) -> None:
         crds = gateway_crds(make, "v1.5.0")
