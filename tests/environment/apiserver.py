@@ -199,7 +199,7 @@ def _kubeconfig(url: str, ca_cert: str, user: str, token: str) -> dict[str, obje
 
 
 def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    sockets = [socket.create_server(("127.0.0.1", 0)) for dummy in range(count)]
     ports = [each.getsockname()[1] for each in sockets]
     for each in sockets:
         each.close()

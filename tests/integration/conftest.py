@@ -30,17 +30,33 @@ _PARENT = ROOT / "build" / "apiserver"
 
 
 @pytest.fixture(scope="session")
-def apiserver() -> Iterator[bare.ApiServer]:
-    """A fresh API server of this test session: kubeconfigs, tokens and the audit log (`.writes()`)."""
+def shared_apiserver() -> Iterator[bare.ApiServer]:
+    """One fresh API server for the test session; what tests leave in it stays."""
     for left_over in _PARENT.glob("session-*"):
-        if not Path(f"/proc/{left_over.name.removeprefix('session-')}").exists():
+        if not Path(f"/proc/{left_over.name.split('-')[1]}").exists():
             bare.down(left_over)
-    directory = _PARENT / f"session-{os.getpid()}"
+    yield from _started("")
+
+
+@pytest.fixture(scope="module")
+def apiserver(request: pytest.FixtureRequest) -> Iterator[bare.ApiServer]:
+    """The API server: kubeconfigs, tokens and the audit log (`.writes()`).
+
+    A test module with `OWN_APISERVER = True` gets one of its own, with nothing in it.
+    """
+    if getattr(request.module, "OWN_APISERVER", False):
+        yield from _started(f"-{request.module.__name__.rpartition('.')[2]}")
+    else:
+        yield request.getfixturevalue("shared_apiserver")
+
+
+def _started(suffix: str) -> Iterator[bare.ApiServer]:
+    directory = _PARENT / f"session-{os.getpid()}{suffix}"
     yield bare.up(directory)
     bare.down(directory)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def client(apiserver: bare.ApiServer) -> Client:
     """The admin's client."""
     return connect({"kubeconfig": apiserver.kubeconfig})
