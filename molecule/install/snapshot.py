@@ -60,14 +60,16 @@ def objects() -> dict[str, dict[str, str]]:
 
 
 def node_state(node: str) -> dict[str, Any]:
-    """The names in a node's CNI directories, and the network configurations (their meaning, not their layout)."""
+    """The names in a node's CNI directories, the network configurations (their meaning, not their layout),
+    and the rules for probes."""
     names = {directory: sorted(on_node(node, "ls", "-A", directory).split()) for directory in CNI_DIRECTORIES}
     configurations = {
         name: json.loads(on_node(node, "cat", f"/etc/cni/net.d/{name}"))
         for name in names["/etc/cni/net.d"]
         if name.endswith((".conf", ".conflist"))
     }
-    rules = [line for line in on_node(node, "iptables-save").splitlines() if "ISTIO" in line]
+    packet_filter = on_node(node, "sh", "-c", "iptables-legacy-save; iptables-nft-save; ipset list -n")
+    rules = [line for line in packet_filter.splitlines() if "ISTIO_" in line or line.startswith("istio-inpod")]
     return {"names": names, "configurations": configurations, "rules": rules}
 
 

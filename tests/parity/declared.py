@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from parity import ABSENT, Expected
+from parity.parity import ABSENT, Expected
 
 DECLARED = (
     Expected(

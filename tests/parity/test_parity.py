@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import toolchain
-from declared import DECLARED
 from devcluster import assets
-from parity import Objects, differences, judge, rendered_by_istioctl, rendered_by_us
+from parity.declared import DECLARED
+from parity.parity import Objects, differences, judge, rendered_by_istioctl, rendered_by_us
 
 VERSION = toolchain.ISTIO_VERSION
 
