@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -28,15 +29,24 @@ from devcluster.progress import progress, record  # noqa: E402
 def main(arguments: list[str] | None = None) -> int:
     """Parse, act, and turn the one error family into one message and exit status 1."""
     options = parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         options.action(options)
     except SetupError as failure:
         print(f"ERROR: {failure}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted; the next run goes on from here", file=sys.stderr)
+        return 130
     finally:
         if progress.timings:
             record(cache.root() / "timings.json", progress.timings)
     return 0
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    """End like Ctrl-C does, so that the command that runs just now ends, too."""
+    raise KeyboardInterrupt
 
 
 def parser() -> argparse.ArgumentParser:

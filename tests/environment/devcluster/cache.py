@@ -8,11 +8,13 @@ import fcntl
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 KEPT_VERSIONS = 2
+KEPT_SECONDS = 24 * 3600  # a description of a cluster may still name what another run has replaced since
 
 
 def root() -> Path:
@@ -73,7 +75,8 @@ def artefact(name: str, inputs_key: str, build: Callable[[Path], None]) -> Path:
 def _forget_old(folder: Path, name: str) -> None:
     versions = [p for p in folder.iterdir() if p.name.rpartition("-")[0] == name]
     for old in sorted(versions, key=lambda p: p.stat().st_mtime, reverse=True)[KEPT_VERSIONS:]:
-        shutil.rmtree(old, ignore_errors=True)
+        if old.stat().st_mtime < time.time() - KEPT_SECONDS:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def copy_tree(source: Path, target: Path) -> None:

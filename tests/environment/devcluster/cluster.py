@@ -68,8 +68,11 @@ def _keep(daemon: Docker, target: Target) -> str:
         started = kind.start(daemon, target.name)
         kind.write_kubeconfig(daemon, target.name, target.kubeconfig)
         kubectl = Kubectl(target.kubeconfig)
-        network.connect(daemon, kubectl, NODE_COUNT)
-        network.wait_ready(kubectl, 120 if started else 30)
+        network.connect(daemon, kubectl, NODE_COUNT, 90 if started else 20)
+        if started:
+            # What the API server remembers of nodes and pods is older than the restart; only a probe tells.
+            network.probe(kubectl)
+        network.wait_ready(kubectl, 60)
     except SetupError as failure:
         progress.say(f"cluster {target.name} is broken and will be replaced: {failure.message}")
         kind.delete(daemon, target.name)
@@ -82,7 +85,7 @@ def _create(daemon: Docker, target: Target, mirror: registry.Registry | None) ->
     try:
         kind.create(daemon, target.name, image, target.kubeconfig)
         kubectl = Kubectl(target.kubeconfig)
-        network.connect(daemon, kubectl, NODE_COUNT)
+        network.connect(daemon, kubectl, NODE_COUNT, 90)
         network.wait_ready(kubectl, 120)
         network.probe(kubectl)
     except SetupError:

@@ -99,8 +99,8 @@ def create(docker: Docker, name: str, image: str, kubeconfig: Path) -> None:
     text = json.dumps(config(files, lacks_sys_resource()))
     with progress.step(f"kind create cluster {name}"):
         kubeconfig.parent.mkdir(parents=True, exist_ok=True)
-        command: list[str | Path] = [toolchain.binaries("kind")["kind"], "create", "cluster", "--name", name]
-        command += ["--image", image, "--config", "-", "--kubeconfig", kubeconfig]
+        command: list[str | Path] = [toolchain.binaries("kind")["kind"], "create", "cluster", "--retain"]
+        command += ["--name", name, "--image", image, "--config", "-", "--kubeconfig", kubeconfig]
         run(command, env=docker.env, stdin=text.encode(), timeout=400)
 
 

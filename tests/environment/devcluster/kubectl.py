@@ -30,6 +30,14 @@ class Kubectl:
         """Run `kubectl …` and return its output."""
         return run([*self._words, *arguments], stdin=stdin, timeout=timeout)
 
+    def answers(self) -> bool:
+        """Whether the API server answers at all."""
+        try:
+            self.run("get", "--raw", "/readyz", "--request-timeout=5s", timeout=10)
+        except SetupError:
+            return False
+        return True
+
     def get(self, *arguments: str) -> Any:
         """Run `kubectl get … -o json` and return the object or list."""
         return json.loads(self.run("get", *arguments, "--output=json"))

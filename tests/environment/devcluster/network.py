@@ -30,14 +30,18 @@ class Node:
     subnet: str
 
 
-def nodes(kubectl: Kubectl) -> list[Node]:
-    """The cluster's nodes; those without a subnet yet are left out."""
-    found = []
-    for item in kubectl.get("nodes")["items"]:
-        addresses = [a["address"] for a in item["status"].get("addresses", []) if a["type"] == "InternalIP"]
-        if addresses and item["spec"].get("podCIDR"):
-            found.append(Node(item["metadata"]["name"], addresses[0], item["spec"]["podCIDR"]))
-    return found
+def nodes(docker: Docker, kubectl: Kubectl) -> list[Node]:
+    """The cluster's nodes; those without a subnet yet are left out.
+
+    The address is Docker's: after a restart it may be another one, and the API server learns that later.
+    """
+    subnets = {item["metadata"]["name"]: item["spec"].get("podCIDR") for item in kubectl.get("nodes")["items"]}
+    template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+    return [
+        Node(name, docker.run("inspect", "--format", template, name).strip(), subnet)
+        for name, subnet in subnets.items()
+        if subnet
+    ]
 
 
 def conflist(node: Node) -> str:
@@ -72,10 +76,11 @@ def script(node: Node, others: list[Node]) -> str:
     return "\n".join(lines)
 
 
-def connect(docker: Docker, kubectl: Kubectl, count: int) -> None:
-    """Give each node its network once all of them have a subnet."""
-    wait("pod subnets", lambda: "" if len(nodes(kubectl)) == count else "a node has no podCIDR", 90)
-    found = nodes(kubectl)
+def connect(docker: Docker, kubectl: Kubectl, count: int, timeout: float) -> None:
+    """Give each node its network once all of them have a subnet (`timeout` in seconds)."""
+    with progress.step("connect the nodes"):
+        wait("pod subnets", lambda: "" if len(nodes(docker, kubectl)) == count else "a node has no podCIDR", timeout)
+    found = nodes(docker, kubectl)
     for node in found:
         others = [other for other in found if other.name != node.name]
         docker.run("exec", "-i", node.name, "sh", "-s", stdin=script(node, others).encode(), timeout=30)

@@ -66,7 +66,13 @@ def test_a_killed_build_leaves_nothing_under_the_name(own_cache: Path) -> None:
     assert [path.name for path in again.iterdir()] == ["file"]
 
 
-def test_two_versions_are_kept_and_other_names_left_alone(own_cache: Path) -> None:
+def test_the_newest_and_what_was_used_today_is_kept(own_cache: Path) -> None:
+    for number in range(4):
+        cache.artefact("thing", str(number), write)
+    assert len(list((own_cache / "artefacts").iterdir())) == 4
+
+
+def test_of_older_ones_two_are_kept_and_other_names_left_alone(own_cache: Path) -> None:
     cache.artefact("thing-else", "1", write)
     for number in range(4):
         path = cache.artefact("thing", str(number), write)
