@@ -52,8 +52,13 @@ def pod_reason(pod: Mapping[str, Any]) -> str:
     )
     if ready or status.get("phase") == "Succeeded":
         return ""
-    names = [str(each.get("name")) for each in status.get("containerStatuses") or [] if not each.get("ready")]
-    return f"container {', '.join(names)} runs but is not ready" if names else "not started yet"
+    for each in status.get("containerStatuses") or []:
+        if not each.get("ready"):
+            word = (
+                "runs but is not ready" if (each.get("state") or {}).get("running") is not None else "is being created"
+            )
+            return f"container {each.get('name')} {word}"
+    return "not started yet"
 
 
 def _container_reason(container: Mapping[str, Any]) -> str:
