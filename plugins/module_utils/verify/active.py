@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from .observations import Observations
 from .probe_objects import INSIDE, OUTSIDE
-from .verdict import Check, Verdict, failed, not_proven, passed, shorten, skipped
+from .verdict import Check, Verdict, count, failed, not_proven, passed, shorten, skipped
 from .ztunnel import STAND_IN
 
 _LOG = "See ztunnel's log"
@@ -37,7 +37,7 @@ def enrolment(seen: Observations) -> Verdict:
             f"after the label was set, these pods were not redirected: {shorten(lacking) or 'none was there'}",
             "See the log of istio-cni on their nodes",
         )
-    return passed(f"{len(marks)} running pods of {INSIDE} were redirected without a restart")
+    return passed(f"{count(len(marks), 'running pod')} of {INSIDE} redirected without a restart")
 
 
 def request(seen: Observations) -> Verdict:
@@ -98,12 +98,14 @@ def strict(seen: Observations) -> Verdict:
         return not_proven(f"the outside client could not reach the server before STRICT either: {found.before.detail}")
     if found.outside.ok:
         return failed(
-            f"under STRICT {found.outside.detail}, from outside the mesh", "Plain text is accepted: see ztunnel's log"
+            f"under STRICT {found.outside.detail}, from outside the mesh",
+            "Plain text is accepted: see that a ztunnel which enforces policy carries the traffic, and its log",
         )
     if not found.inside.ok:
         return failed(f"under STRICT the client in the mesh is refused too: {found.inside.detail}", "See ztunnel's log")
+    logged = f" (ztunnel logged: {found.logged})" if found.logged else ""
     return passed(
-        f"before STRICT {found.before.detail}; under STRICT {found.outside.detail}, and {found.inside.detail}"
+        f"before STRICT {found.before.detail}; under STRICT {found.outside.detail}{logged}, and {found.inside.detail}"
     )
 
 

@@ -39,11 +39,12 @@ class Certified:
 
 @dataclass(frozen=True)
 class Strict:
-    """The outside client before STRICT, and both clients under it."""
+    """The outside client before STRICT, both clients under it, and what ztunnel logged about the refusal."""
 
     before: Exchange
     outside: Exchange
     inside: Exchange
+    logged: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from . import certificates, ztunnel
 from .cluster import CNI, ISTIOD_NAMESPACE, ZTUNNEL
 from .facts import Daemon, Facts
 from .pods import identity, is_ready, is_redirected, is_schedulable_linux, is_true, name_of, node_of, redirection
-from .verdict import Check, Seen, Verdict, failed, not_proven, passed, shorten, skipped
+from .verdict import Check, Seen, Verdict, count, failed, not_proven, passed, shorten, skipped
 
 
 def istiod_available(facts: Facts) -> Verdict:
@@ -26,7 +26,7 @@ def istiod_available(facts: Facts) -> Verdict:
             )
     names = [name_of(deployment) for deployment in found]
     ready_pods = [pod for pod in facts.istiod_pods.value or [] if is_ready(pod)]
-    return passed(f"{shorten(names)} available, {len(ready_pods)} ready pods")
+    return passed(f"{shorten(names)} available, {count(len(ready_pods), 'ready pod')}")
 
 
 def cni_everywhere(facts: Facts) -> Verdict:
@@ -54,7 +54,7 @@ def _everywhere(facts: Facts, daemon: Daemon, name: tuple[str, str]) -> Verdict:
         )
     if not wanted:
         return failed("there is no schedulable Linux node", "Uncordon a node")
-    return passed(f"ready on all {len(wanted)} schedulable Linux nodes")
+    return passed(f"ready on {count(len(wanted), 'schedulable Linux node')}, all there are")
 
 
 def declared_enrolled(facts: Facts) -> Verdict:
@@ -70,7 +70,7 @@ def declared_enrolled(facts: Facts) -> Verdict:
         return skipped("no namespace is declared")
     extra = sorted(live - set(declared.enrolled))
     more = f"; enrolled but not declared: {shorten(extra)}" if extra else ""
-    return passed(f"{len(declared.enrolled)} declared namespaces are enrolled{more}")
+    return passed(f"enrolled: {shorten(declared.enrolled) or 'none'}{more}")
 
 
 def pods_redirected(facts: Facts) -> Verdict:
@@ -85,7 +85,7 @@ def pods_redirected(facts: Facts) -> Verdict:
             f"{len(lacking)} of {len(eligible)} eligible pods are not redirected to ztunnel: {shorten(names)}",
             "See the log of istio-cni on that node; a pod that started before istio-cni was ready must be restarted",
         )
-    return passed(f"{len(eligible)} pods carry ambient.istio.io/redirection: enabled")
+    return passed(f"{count(len(eligible), 'pod')} with ambient.istio.io/redirection: enabled")
 
 
 def workloads_known(facts: Facts) -> Verdict:
@@ -100,7 +100,7 @@ def workloads_known(facts: Facts) -> Verdict:
             f"{shorten(lacking)}",
             "See the discovery selectors of the mesh and istiod's log",
         )
-    return passed(f"istiod lists all {len(eligible)} enrolled pods as HBONE workloads")
+    return passed(f"istiod lists {count(len(eligible), 'enrolled pod')} as HBONE workloads, all there are")
 
 
 def identities_signed(facts: Facts) -> Verdict:
@@ -129,7 +129,7 @@ def identities_signed(facts: Facts) -> Verdict:
     if unseen:
         return not_proven(shorten(dict.fromkeys(unseen), 3))
     return passed(
-        f"{len(wanted)} certificates held by ztunnel carry the pods' identities and are signed by the mesh's root"
+        f"ztunnel holds {count(len(wanted), 'certificate')}, one for each identity and node, signed by the mesh's root"
     )
 
 
@@ -140,7 +140,7 @@ def encryption(facts: Facts) -> Verdict:
     seen = facts.metrics.get()
     counts = {node: ztunnel.mutual_tls_connections(m.value) for node, m in seen.items() if m.value is not None}
     if sum(counts.values()):
-        return passed(f"ztunnel counted {sum(counts.values())} connections with mutual TLS on {len(counts)} nodes")
+        return passed(f"ztunnel counted {count(sum(counts.values()), 'connection')} with mutual TLS")
     unread = [m.why for m in seen.values() if m.why]
     return not_proven(shorten(unread, 3) if unread else "no connection with mutual TLS was seen yet")
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -142,24 +143,21 @@ class Probe:
         who = f"{space}/{self.plan.client}"
         if status == 0 and "StatusCode=200" in out and f"Hostname={self.plan.server}" in out:
             return Exchange(True, f"{who} got 200 from {self.plan.server}")
-        lines = [line for line in (err or out).strip().splitlines() if line.strip()]
-        last = lines[-1] if lines else f"exit status {status}"
-        return Exchange(False, f"{who} got no answer from {self.plan.server}: {last.split('first error: ')[-1][:200]}")
+        return Exchange(False, f"{who} got no answer from {self.plan.server}: {_complaint(err or out, status)}")
 
     def _log(self, asked_at: float) -> list[ztunnel.Connection]:
-        """The log lines about our client and our server, from the ztunnels of both nodes."""
-        source, target = (INSIDE, self.plan.client), (INSIDE, self.plan.server)
-
-        def read() -> list[ztunnel.Connection]:
-            since = int(self.clock.now() - asked_at) + 5
-            logs = [
-                self.cluster.logs(pod["metadata"]["namespace"], pod["metadata"]["name"], "istio-proxy", since)
-                for pod in self._ztunnels()
-            ]
-            return ztunnel.between([line for log in logs for line in ztunnel.connections(log)], source, target)
-
         patience = 0.0 if self.seen.stand_in.value else 5.0
-        return self._until(read, bool, patience)
+        return self._until(lambda: self._lines(INSIDE, asked_at), bool, patience)
+
+    def _lines(self, space: str, since: float) -> list[ztunnel.Connection]:
+        """The log lines about a client of the probe and its server, from the ztunnels of both nodes."""
+        seconds = int(self.clock.now() - since) + 5
+        logs = [
+            self.cluster.logs(pod["metadata"]["namespace"], pod["metadata"]["name"], "istio-proxy", seconds)
+            for pod in self._ztunnels()
+        ]
+        found = [line for log in logs for line in ztunnel.connections(log)]
+        return ztunnel.between(found, (space, self.plan.client), (INSIDE, self.plan.server))
 
     def _ztunnels(self) -> list[dict[str, Any]]:
         nodes = (self.plan.server_node, self.plan.client_node)
@@ -190,7 +188,9 @@ class Probe:
         # The stand-in enforces nothing, so there is nothing to wait for; one look shows it.
         patience = 1.0 if self.seen.stand_in.value else SETTLE
         outside = self._until(lambda: self._ask_once(OUTSIDE), lambda answer: not answer.ok, patience)
-        return Strict(before, outside, self._ask(INSIDE, within=5.0))
+        inside = self._ask(INSIDE, within=5.0)
+        refused = [line["error"] for line in self._lines(OUTSIDE, self._strict_at) if line["error"]]
+        return Strict(before, outside, inside, logged=refused[-1] if refused else "")
 
     def _kubelet(self) -> Kubelet:
         self._pause(WATCH_PROBES - (self.clock.now() - max(self._strict_at, self._enrolled_at)))
@@ -237,6 +237,14 @@ class Probe:
     def _pause(self, seconds: float) -> None:
         if seconds > 0:
             self.clock.sleep(seconds)
+
+
+def _complaint(output: str, status: int) -> str:
+    """The cause at the end of what the client says."""
+    lines = [line for line in output.splitlines() if line.strip()]
+    last = lines[-1] if lines else f"exit status {status}"
+    cause = last.rpartition("first error: ")[2]
+    return re.sub(r'^Get "[^"]*": ', "", cause)[:200]
 
 
 def _ready_since(pod: Object) -> str:

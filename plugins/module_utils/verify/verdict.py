@@ -119,6 +119,11 @@ def outcome(checked: Iterable[Checked]) -> Outcome:
     return "verified" if results and all(result == "pass" for result in results) else "partly-proven"
 
 
+def count(number: int, noun: str) -> str:
+    """'1 pod', '2 pods'."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def shorten(items: Iterable[str], keep: int = 5) -> str:
     """'a, b, c and 4 more': lists in evidence stay readable."""
     names = list(items)

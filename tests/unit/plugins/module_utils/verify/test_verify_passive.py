@@ -143,7 +143,7 @@ def test_pods_that_cannot_be_enrolled_are_left_out() -> None:
         pod("other", "plain"),
     ]
     assert judge(pods=Seen([enrolled("shop", "cart"), *others]))["pods-redirected"].verdict.evidence.startswith(
-        "1 pods"
+        "1 pod "
     )
 
 
@@ -152,10 +152,11 @@ def test_cordoned_and_windows_nodes_need_no_pod() -> None:
     windows["metadata"]["labels"]["kubernetes.io/os"] = "windows"
     nodes = [*(node(name) for name in NODES), node("cordoned", unschedulable=True), windows]
     assert (
-        judge(nodes=Seen(nodes))["ztunnel-on-every-node"].verdict.evidence == "ready on all 2 schedulable Linux nodes"
+        judge(nodes=Seen(nodes))["ztunnel-on-every-node"].verdict.evidence
+        == "ready on 2 schedulable Linux nodes, all there are"
     )
 
 
 def test_an_enrolled_namespace_that_is_not_declared_is_named() -> None:
     evidence = judge(namespaces=Seen(["shop", "forgotten"]))["namespaces-as-declared"].verdict.evidence
-    assert evidence == "1 declared namespaces are enrolled; enrolled but not declared: forgotten"
+    assert evidence == "enrolled: shop; enrolled but not declared: forgotten"

@@ -201,3 +201,37 @@ def test_a_request_that_is_not_answered_in_the_mesh_fails() -> None:
 def test_unseen_parts_of_the_probe_are_not_proven() -> None:
     seen = Observations("a", "b", "cluster.local", Seen(""), started=Seen(why="403: pods is forbidden"))
     assert {item.verdict.result for item in judge(active.CHECKS, seen)} == {"not-proven"}
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ('2026\tfatal\tError 1/1 requests had errors; first error: Get "http:/": EOF\n\n', "EOF"),
+        (
+            "first error: dial tcp 10.0.0.1:80: connect: connection refused",
+            "dial tcp 10.0.0.1:80: connect: connection refused",
+        ),
+        ("", "exit status 137"),
+    ],
+)
+def test_the_cause_of_a_refused_request_is_what_is_shown(said: str, expected: str) -> None:
+    world = World()
+    world.exec = lambda *dummy: (137, "", said)  # type: ignore[method-assign]
+    assert probe(world)["probe-plain"].verdict.evidence.count(f": {expected}") == 2
+
+
+def test_ztunnels_reason_for_a_refusal_is_evidence() -> None:
+    world = World()
+    real = world.exec
+
+    def refuse(namespace: str, pod: str, *rest: Any) -> tuple[int, str, str]:
+        answer = real(namespace, pod, *rest)
+        if answer[0]:
+            world.log.append(
+                f'error access connection complete src.namespace="{namespace}" src.workload="{pod}" '
+                f'dst.namespace="{INSIDE}" dst.workload="server-abc" error="explicitly denied by: static_strict"'
+            )
+        return answer
+
+    world.exec = refuse  # type: ignore[method-assign, assignment]
+    assert "(ztunnel logged: explicitly denied by: static_strict)" in probe(world)["probe-strict"].verdict.evidence
