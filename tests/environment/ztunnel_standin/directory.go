@@ -28,13 +28,15 @@ func (w workload) identity(trustDomain string) string {
 
 // directory holds the workloads that istiod knows: trust domains by resource name.
 type directory struct {
-	mu      sync.Mutex
-	known   map[string]string
-	changed chan struct{} // closed with the next update
+	mu       sync.Mutex
+	known    map[string]string
+	changed  chan struct{} // closed with the next update
+	answered chan struct{} // closed with the first one
 }
 
 func newDirectory() *directory {
-	return &directory{known: map[string]string{}, changed: make(chan struct{})}
+	first := make(chan struct{})
+	return &directory{known: map[string]string{}, changed: first, answered: first}
 }
 
 // update takes in one answer; the first one of a stream replaces all that was known.

@@ -22,7 +22,6 @@ type enroller struct {
 type proof struct {
 	end    func()
 	signed chan struct{} // closed when identity is set and has a certificate
-	mu     sync.Mutex
 	held   *identity
 }
 
@@ -60,6 +59,11 @@ func (e *enroller) walk(ctx context.Context, w workload, p *proof) {
 }
 
 func (e *enroller) trustDomain(ctx context.Context, w workload) (string, error) {
+	select { // until then, that istiod is silent is the reason
+	case <-e.directory.answered:
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
 	soon, cancel := context.WithTimeout(ctx, e.discovery)
 	defer cancel()
 	domain, err := e.directory.trustDomain(soon, w.resource(e.clusterID))

@@ -33,17 +33,22 @@ func red(e *enroller, w workload) bool {
 	return strings.Contains(body, part(w)+":")
 }
 
-func know(t *testing.T, d *directory, w workload) {
+func know(t *testing.T, d *directory, resource string) {
 	t.Helper()
 	a, err := anypb.New(&workloadapi.Address{Type: &workloadapi.Address_Workload{Workload: &workloadapi.Workload{}}})
 	must(t, err)
-	must(t, d.update(false, []*discovery.Resource{{Name: w.resource("c"), Resource: a}}, nil))
+	must(t, d.update(false, []*discovery.Resource{{Name: resource, Resource: a}}, nil))
 }
 
 func TestPodIsRedOnceIstiodTakesTooLong(t *testing.T) {
 	enrolTest(t, func(t *testing.T, e *enroller) {
 		p := e.prove(web)
 		defer p.end()
+		time.Sleep(time.Hour)
+		if red(e, web) {
+			t.Error("red although istiod has not answered anything yet")
+		}
+		must(t, e.directory.update(true, nil, nil))
 		time.Sleep(14 * time.Second)
 		if red(e, web) {
 			t.Error("red although istiod may still send the workload")
@@ -52,7 +57,7 @@ func TestPodIsRedOnceIstiodTakesTooLong(t *testing.T) {
 		if !red(e, web) {
 			t.Error("green although istiod has not sent the workload")
 		}
-		know(t, e.directory, web)
+		know(t, e.directory, web.resource("c"))
 		cert, err := p.certificate(t.Context())
 		must(t, err)
 		synctest.Wait()
@@ -77,7 +82,7 @@ func TestPodThatWentIsNoReason(t *testing.T) {
 
 func TestFirstAnswerOfAStreamReplacesWhatWasKnown(t *testing.T) {
 	d := newDirectory()
-	know(t, d, web)
+	know(t, d, web.resource("c"))
 	must(t, d.update(true, nil, nil))
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()

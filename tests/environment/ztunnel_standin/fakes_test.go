@@ -101,7 +101,7 @@ func loopbackPod(t *testing.T, ca *authority, nameservers ...string) *pod {
 	t.Helper()
 	w := workload{name: "web-1", namespace: "shop", serviceAccount: "web"}
 	known := newDirectory()
-	known.known[w.resource("")] = "cluster.local"
+	know(t, known, w.resource(""))
 	ready := newReadiness(w)
 	ids := newIdentities(signerFunc(func(_ context.Context, id string) (*tls.Certificate, error) {
 		return ca.leaf(t, id), nil

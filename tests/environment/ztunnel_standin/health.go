@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,9 +13,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
-const banner = "ztunnel stand-in, no encryption"
+const (
+	banner        = "ztunnel stand-in, no encryption"
+	probePatience = 900 * time.Millisecond // the kubelet's probe ends after a second
+)
 
 // readiness is green while no part has a reason against it.
 type readiness struct {
@@ -62,12 +67,29 @@ func (r *readiness) result(part string, err error) {
 
 func (r *readiness) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz/ready", func(w http.ResponseWriter, _ *http.Request) {
-		status, body := r.report()
+	mux.HandleFunc("GET /healthz/ready", func(w http.ResponseWriter, req *http.Request) {
+		status, body := r.patientReport(req.Context())
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body)
 	})
 	return mux
+}
+
+// patientReport waits a little for a start that is about to succeed: the kubelet
+// asks at once, and then only every ten seconds.
+func (r *readiness) patientReport(ctx context.Context) (int, string) {
+	ctx, cancel := context.WithTimeout(ctx, probePatience)
+	defer cancel()
+	for {
+		status, body := r.report()
+		if status == http.StatusOK || ctx.Err() != nil {
+			return status, body
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // report gives the probe's status and, in words for people, why it is red.

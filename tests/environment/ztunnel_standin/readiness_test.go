@@ -85,6 +85,7 @@ func TestReadiness(t *testing.T) {
 		"token of another cluster": {func(c *config, _ *fakeIstiod) { must(t, os.WriteFile(c.token, []byte("bad"), 0o600)) }, "refuses this pod's token"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			f := &fakeIstiod{ca: newAuthority(t), pods: []workload{self}}
 			config := testConfig(t, f)
 			c.change(&config, f)
