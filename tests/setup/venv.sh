@@ -19,19 +19,18 @@ find_python() {
 
 # announce WHAT COMMAND…: what runs and for how long; its output only where it fails.
 announce() {
-  local what=$1 log pid
+  local what=$1 log pid start=$SECONDS next=10
   shift
   log=$(mktemp)
   "$@" >"$log" 2>&1 &
   pid=$!
   echo "$what"
   while sleep 0.2; kill -0 $pid 2>/dev/null; do
-    if ((SECONDS >= next)); then echo "$what: $SECONDS s"; next=$((SECONDS + 10)); fi
+    if ((SECONDS - start >= next)); then echo "$what: $next s"; next=$((next + 10)); fi
   done
   wait $pid || { cat "$log" >&2; return 1; }
   rm -f "$log"
 }
-next=10
 
 if ! usable "$venv/bin/python"; then
   python=$(find_python)
@@ -43,7 +42,18 @@ if ! usable "$venv/bin/python"; then
     fi
     announce "Installing $package" bash -c "apt-get update -qq && apt-get install -qq -y --no-install-recommends $package"
   fi
-  "$python" -m venv --clear "$venv"
+  announce "Making $venv with $python" "$python" -m venv --clear "$venv"
 fi
-announce "Installing $(grep -c '^[A-Za-z0-9]' "$lock") Python packages into $venv" \
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
+count=$(grep -c '^[A-Za-z0-9]' "$lock")
+pip=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r)
+
+# uv installs in a tenth of the time; where it cannot (another index that only pip knows, say) pip does.
+install() {
+  local uv_lock
+  uv_lock=$(mktemp)
+  awk '/^[^ #]/ { ours = /^uv==/ } ours' "$lock" >"$uv_lock"
+  "${pip[@]}" "$uv_lock"
+  rm -f "$uv_lock"
+  VIRTUAL_ENV="$venv" "$venv/bin/uv" pip install --quiet --require-hashes -r "$lock" || "${pip[@]}" "$lock"
+}
+announce "Installing $count Python packages into $venv" install
