@@ -16,6 +16,7 @@ from ..module_utils.errors import AmbientError
 from ..module_utils.variables import CONNECTION, PREFIX, misspelt, problems
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
+GIVEN = object()
 Specs = dict[str, dict[str, Any]]
 
 
@@ -30,12 +31,17 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         given = task_vars or {}
         try:
-            specs = _specs(self._roles())
+            roles = self._roles()
+            specs = _specs(roles)
             known = set(_specs(path.parts[-3] for path in ROLES.glob("*/meta/argument_specs.yml")))
             known |= {PREFIX + option for option in CONNECTION}
             wrong = misspelt(known, {name for name in given if name.startswith(PREFIX)})
-            values = {name: self._evaluate(name, given[name]) for name in sorted(specs) if name in given}
-            wrong += problems(specs, values)
+            defaults = _defaults(roles)
+            chosen = [name for name in sorted(specs) if name in given and given[name] != defaults.get(name, GIVEN)]
+            values = {name: self._evaluate(name, given[name]) for name in chosen}
+            wrong += problems(
+                {name: spec for name, spec in specs.items() if name in values or name not in given}, values
+            )
         except AmbientError as error:
             wrong = [error]
         if wrong:
@@ -64,6 +70,16 @@ def _specs(roles: Iterator[str] | list[str]) -> Specs:
             for name, spec in (entry.get("options") or {}).items():
                 if name not in found or spec.get("required"):
                     found[name] = spec
+    return found
+
+
+def _defaults(roles: list[str]) -> dict[str, Any]:
+    """What the roles themselves give, unevaluated: nobody can have got that wrong."""
+    found: dict[str, Any] = {}
+    for role in roles:
+        path = ROLES / role / "defaults/main.yml"
+        if path.is_file():
+            found.update(yaml.safe_load(path.read_text()) or {})
     return found
 
 

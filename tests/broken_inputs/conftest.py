@@ -13,23 +13,12 @@ import toolchain
 from devcluster import assets
 from world import CHECKOUT, World
 
-INVENTORY = """
-all:
-  vars:
-    ansible_connection: local
-    ansible_python_interpreter: "{{ ansible_playbook_python }}"
-  hosts:
-    east:
-"""
-
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     directory = CHECKOUT / f"build/apiserver/broken-inputs-{os.getpid()}"
     api = apiserver.up(directory)
     folder = tmp_path_factory.mktemp("inputs")
-    (folder / "hosts.yml").write_text(INVENTORY)
-    (folder / "ansible.cfg").touch()
     good = {
         "ambient_kubeconfig": api.kubeconfig,
         "ambient_version": "1.31.0",
@@ -39,8 +28,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         "ambient_gateway_api": "install",
         "ambient_gateway_api_crds": str(assets.gateway_api_crds()),
         "ambient_mesh": {"name": "default", "namespaces": []},
-        "ambient_work_dir": str(folder / "work"),
-        "ambient_render_dir": str(folder / "tree"),
     }
     yield World(folder, api, good)
     apiserver.down(directory)

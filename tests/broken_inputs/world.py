@@ -20,6 +20,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+INVENTORY = """
+all:
+  vars:
+    ansible_connection: local
+    ansible_python_interpreter: "{{ ansible_playbook_python }}"
+  hosts:
+    east:
+"""
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,13 @@ class World:
     folder: Path
     api: apiserver.ApiServer
     good: Mapping[str, Any]
+
+    def part(self, name: str) -> World:
+        """The same world with a folder of its own."""
+        folder = self.folder / name
+        folder.mkdir()
+        good = {**self.good, "ambient_work_dir": str(folder / "work"), "ambient_render_dir": str(folder / "tree")}
+        return World(folder, self.api, good)
 
     def file(self, name: str, text: str, mode: int = 0o644) -> str:
         path = self.folder / name
@@ -81,8 +96,8 @@ class Outcome:
 
 
 def play(world: World, playbook: str, variables: Mapping[str, Any]) -> Outcome:
-    """Run a playbook of the collection by its full name, as a person does, outside the checkout."""
-    (world.folder / "variables.json").write_text(json.dumps(variables))
+    """Run a playbook as a person does who has no checkout: with an inventory and variables of their own."""
+    world.file("ansible.cfg", "")
     environment = {
         "HOME": str(world.folder),
         "PATH": f"{CHECKOUT / '.venv/bin'}:{os.environ['PATH']}",
@@ -90,13 +105,14 @@ def play(world: World, playbook: str, variables: Mapping[str, Any]) -> Outcome:
         "ANSIBLE_CONFIG": str(world.folder / "ansible.cfg"),
         "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".cache/collections"),
     }
+    given = world.file("variables.json", json.dumps(variables))
     result = subprocess.run(
-        ["ansible-playbook", "-i", "hosts.yml", playbook, "-e", "@variables.json"],
+        ["ansible-playbook", "-i", world.file("hosts.yml", INVENTORY), playbook, "-e", f"@{given}"],
         cwd=world.folder,
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=180,
         check=False,
     )
     return Outcome(result.returncode, result.stdout + result.stderr)
