@@ -28,6 +28,7 @@ CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 _STATE_FORMAT = 1
 _MARKER = canonical_json({"imageLayoutVersion": "1.0.0"})
+_BUILD = "Build the image first, or again"
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -244,9 +245,9 @@ def _read_json(path: Path, layout: Path) -> dict[str, t.Any]:
     try:
         data = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise AmbientError(f"no OCI layout: {path.name} is missing", path=str(layout)) from None
+        raise AmbientError(f"no OCI layout: {path.name} is missing", path=str(layout), hint=_BUILD) from None
     except (OSError, ValueError) as error:
-        raise AmbientError(f"broken OCI layout: {path.name} ({error})", path=str(layout)) from error
+        raise AmbientError(f"broken OCI layout: {path.name} ({error})", path=str(layout), hint=_BUILD) from error
     if not isinstance(data, dict):
         raise AmbientError(f"broken OCI layout: {path.name} is no mapping", path=str(layout))
     return data

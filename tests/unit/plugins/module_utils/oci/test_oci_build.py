@@ -330,9 +330,14 @@ def test_unchanged_is_known_in_a_blink(build: Build, tmp_path: Path) -> None:
             file.write(number.to_bytes(2, "big") * (1 << 19))
     first = build(one_file(), sources={"program": str(big)})
     assert first.size > 120 << 20
+    assert min(unchanged(build, big) for dummy in range(5)) < UNCHANGED, "the best of five: the machine may be busy"
+
+
+def unchanged(build: Build, big: Path) -> float:
+    """Seconds that a build without a change takes."""
     start = time.perf_counter()
     assert not build(one_file(), sources={"program": str(big)}).changed
-    assert time.perf_counter() - start < UNCHANGED
+    return time.perf_counter() - start
 
 
 KILLED = """
