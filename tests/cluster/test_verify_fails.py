@@ -81,7 +81,7 @@ def victim(kubectl: Kubectl, live: LiveCluster, worker: str, images: dict[str, A
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is broken does not mend itself: less patience shows the same."""
-    monkeypatch.setattr(probe, "SETTLE", 4.0)
+    monkeypatch.setattr(probe, "SETTLE", 3.0)
 
 
 def probe_node(live: LiveCluster) -> str:
@@ -161,9 +161,7 @@ def without_istiod(kubectl: Kubectl, live: LiveCluster) -> Iterator[None]:
 def foreign_root(kubectl: Kubectl, live: LiveCluster) -> Iterator[None]:
     """Let ztunnel's namespace name another root than the one that signed; lasts while istiod is away."""
     target = ("-n", "ztunnel", "patch", "configmap", "istio-ca-root-cert", "--type=merge", "-p")
-    before = kubectl(
-        "-n", "ztunnel", "get", "configmap", "istio-ca-root-cert", "-o", r"jsonpath={.data.root-cert\.pem}"
-    )
+    before = facts.roots(live)
     kubectl(*target, json.dumps({"data": {"root-cert.pem": stranger()}}))
     try:
         yield
@@ -346,10 +344,8 @@ def test_probes_dropped_a_label_held_and_a_namespace_stuck(
     assert results["probe-kubelet"]["result"] == "fail"
     assert results["probe-unenrolled"]["result"] == "fail"
     assert "still marked" in results["probe-unenrolled"]["evidence"]
-    assert (results["probe-removed"]["result"], results["probe-removed"]["evidence"]) == (
-        "fail",
-        f"still there: {OUTSIDE}",
-    )
+    assert results["probe-removed"]["result"] == "fail"
+    assert results["probe-removed"]["evidence"] == f"still there: {OUTSIDE}"
 
 
 @pytest.mark.usefixtures("on_kind")
@@ -358,12 +354,11 @@ def test_packets_between_nodes_dropped_after_enrolment(live: LiveCluster, worker
         results = prove(Sabotaged(live, enrolled=[drop]), images)
     assert results["probe-plain"]["result"] == "pass"
     assert {results[name]["result"] for name in ("probe-request", "probe-across-nodes", "probe-unenrolled")} == {"fail"}
+    assert results["probe-strict"]["result"] == "not-proven"
 
 
 def test_an_image_that_is_not_there(live: LiveCluster, images: dict[str, Any]) -> None:
     results = prove(live, images, image=f"ambient.local/none@sha256:{'0' * 64}", timeout=6)
     assert results["probe-plain"]["result"] == "fail"
-    assert (
-        "ErrImagePull" in results["probe-plain"]["evidence"] or "ImagePullBackOff" in results["probe-plain"]["evidence"]
-    )
+    assert "ImagePull" in results["probe-plain"]["evidence"]
     assert results["probe-removed"]["result"] == "pass"

@@ -49,7 +49,8 @@ def _versions(cluster: Cluster, facts: Facts) -> dict[str, str]:
 
 def _image(name: str, pod: Object, declared: Mapping[str, Any]) -> dict[str, str]:
     statuses = (pod.get("status") or {}).get("containerStatuses") or [{}]
-    reference = str(statuses[0].get("image") or "")
+    containers = (pod.get("spec") or {}).get("containers") or [{}]
+    reference = str(containers[0].get("image") or "")
     digest = str(statuses[0].get("imageID") or "").rpartition("@")[2]
     source = str(declared.get("source") or "") if declared.get("digest") == digest else ""
     return {"name": name, "digest": digest, "source": source or reference.partition("@")[0]}

@@ -92,7 +92,10 @@ class Probe:
             seen.meshed = self._step("asking in the mesh", lambda: self._ask(INSIDE))
             seen.log = self._step("reading ztunnel's log", lambda: self._log(asked_at))
             seen.certified = self._step("looking for the pods' certificates", self._certified)
-            seen.strict = self._step("asking under STRICT", self._strict)
+            if seen.meshed.value and seen.meshed.value.ok:
+                seen.strict = self._step("asking under STRICT", self._strict)
+            else:
+                seen.strict = Seen(why="no request passes in the mesh, with or without STRICT")
             seen.kubelet = self._step("watching the kubelet's probes", self._kubelet)
             seen.unenrolled = self._step("un-enrolling the probe", self._unenrol)
 
@@ -117,8 +120,11 @@ class Probe:
         for manifest in workload(self.plan):
             self.cluster.apply(manifest, MANAGER)
         pods = self._until(self._pods, lambda found: len(found) == 3 and all(map(is_ready, found)), self.timeout)
-        lacking = [f"{name_of(pod)}: {_why_not_ready(pod)}" for pod in pods if not is_ready(pod)]
-        return "; ".join(lacking)
+        reasons: dict[str, list[str]] = {}
+        for pod in pods:
+            if not is_ready(pod):
+                reasons.setdefault(_why_not_ready(pod)[:300], []).append(name_of(pod))
+        return "; ".join(f"{', '.join(names)}: {why}" for why, names in reasons.items())
 
     def _plain(self) -> Plain:
         return Plain(inside=self._ask(INSIDE), outside=self._ask(OUTSIDE))
