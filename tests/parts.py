@@ -32,6 +32,7 @@ class Part:
     needs: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     long: bool = False  # only in `make test-all`
+    when_green: bool = False  # left out where something has failed, so that it can be looked at
 
 
 def tool(name: str, *arguments: str) -> Command:
@@ -50,38 +51,45 @@ def molecule(scenario: str) -> Command:
     return Command(scenario, (".venv/bin/molecule", "test", "--scenario-name", scenario), timeout=1800)
 
 
-PARTS = (
-    Part(
-        "lint",
-        (
-            tool("ruff", "check"),
-            tool("ruff", "format", "--check"),
-            tool("mypy", "-p", "ansible_collections.alauda.ambient.plugins"),
-            tool("yamllint", "--strict", "."),
-            tool("ansible-lint"),
-            tool("antsibull-changelog", "lint"),
-            tool("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "all", "."),
-            Command("ansible-test sanity", (PYTHON, "tests/setup/sanity.py")),
+def parts(*, fresh: bool) -> tuple[Part, ...]:
+    """All parts in their order; `fresh`: the test cluster is made anew."""
+    return (
+        Part(
+            "lint",
+            (
+                tool("ruff", "check"),
+                tool("ruff", "format", "--check"),
+                tool("mypy", "-p", "ansible_collections.alauda.ambient.plugins"),
+                tool("yamllint", "--strict", "."),
+                tool("ansible-lint"),
+                tool("antsibull-changelog", "lint"),
+                tool(
+                    "antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "all", "."
+                ),
+                Command("ansible-test sanity", (PYTHON, "tests/setup/sanity.py")),
+            ),
         ),
-    ),
-    Part("unit", (pytest("tests/unit", "tests/docs"),)),
-    Part("toolchain", (Command("build", (*ENVIRONMENT, "toolchain"), timeout=5400),)),
-    Part("integration", (pytest("tests/integration"),), needs=("toolchain",)),
-    Part("broken-inputs", (pytest("tests/broken_inputs"),), needs=("toolchain",)),
-    Part("parity", (pytest("tests/parity/test_parity.py"),), needs=("toolchain",)),
-    Part("parity-1.30", (pytest("tests/parity/test_parity_1_30.py"),), needs=("toolchain",), long=True),
-    Part(
-        "environment",
-        (
-            Command("cluster", (*ENVIRONMENT, "up", *TEST_CLUSTER, "--replace")),
-            playbook("images.yml"),
-            Command("shop", (*ENVIRONMENT, "shop", "--dir", "build/test")),
+        Part("unit", (pytest("tests/unit", "tests/docs"),)),
+        Part("toolchain", (Command("build", (*ENVIRONMENT, "toolchain"), timeout=5400),)),
+        Part("stand-in", (pytest("tests/environment/ztunnel_standin"),), needs=("toolchain",)),
+        Part("integration", (pytest("tests/integration"),), needs=("toolchain",)),
+        Part("broken-inputs", (pytest("tests/broken_inputs"),), needs=("toolchain",)),
+        Part("parity", (pytest("tests/parity/test_parity.py"),), needs=("toolchain",)),
+        Part("parity-1.30", (pytest("tests/parity/test_parity_1_30.py"),), needs=("toolchain",), long=True),
+        Part(
+            "environment",
+            (
+                Command("cluster", (*ENVIRONMENT, "up", *TEST_CLUSTER, *(["--replace"] if fresh else []))),
+                playbook("images.yml"),
+                Command("shop", (*ENVIRONMENT, "shop", "--dir", "build/test")),
+            ),
+            needs=("toolchain",),
+            environment=CLUSTER,
         ),
-        needs=("toolchain",),
-        environment=CLUSTER,
-    ),
-    Part("molecule install", (molecule("install"),), needs=("environment",), environment=CLUSTER),
-    Part("molecule refuse", (molecule("refuse"),), needs=("environment",), environment=CLUSTER),
-    Part("cluster", (pytest("tests/cluster"),), needs=("environment",), environment=CLUSTER),
-    Part("packaging", (pytest("tests/packaging"),), needs=("environment",), environment=CLUSTER),
-)
+        Part("molecule install", (molecule("install"),), needs=("environment",), environment=CLUSTER),
+        Part("molecule refuse", (molecule("refuse"),), needs=("environment",), environment=CLUSTER),
+        Part("cluster", (pytest("tests/cluster"),), needs=("environment",), environment=CLUSTER),
+        Part("packaging", (pytest("tests/packaging"),), needs=("environment",), environment=CLUSTER),
+        Part("lifecycle", (pytest("tests/lifecycle"),), needs=("toolchain",), long=True),
+        Part("clean-up", (Command("cluster", (*ENVIRONMENT, "down", *TEST_CLUSTER)),), when_green=True),
+    )
