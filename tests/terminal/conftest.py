@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The world of the broken inputs, once per session."""
+"""A world for playbooks without a cluster behind the API server, once per session."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from world import CHECKOUT, World
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    directory = CHECKOUT / f"build/apiserver/broken-inputs-{os.getpid()}"
+    directory = CHECKOUT / f"build/apiserver/terminal-{os.getpid()}"
     api = apiserver.up(directory)
     folder = tmp_path_factory.mktemp("inputs")
     good = {
