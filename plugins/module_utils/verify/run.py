@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import AmbientError
+from ..kube.errors import UNREACHABLE, ApiError
 from ..progress import Progress
 from . import active, facts, installed, passive, probe, report
 from .cluster import Cluster
@@ -64,7 +65,8 @@ class Answer:
 
 
 def verify(cluster: Cluster, request: Request, progress: Progress) -> Answer:
-    """Verify a cluster."""
+    """Verify a cluster. Raises AmbientError where its API server cannot be reached or refuses the credentials."""
+    _reach(cluster)
     progress.say("reading the mesh")
     found, checked = _read(cluster, request, progress)
     what = installed.read(cluster, found, request.images, request.versions)
@@ -73,6 +75,14 @@ def verify(cluster: Cluster, request: Request, progress: Progress) -> Answer:
         checked = [item for item in checked if item.id != "encryption"]
         checked += _probe(cluster, request, found, progress)
     return Answer(report.as_data(what, checked), report.as_lines(what, checked, request.mesh), report.refusal(checked))
+
+
+def _reach(cluster: Cluster) -> None:
+    try:
+        cluster.version()
+    except ApiError as error:
+        if error.status in (UNREACHABLE, 401):
+            raise
 
 
 def _read(cluster: Cluster, request: Request, progress: Progress) -> tuple[facts.Facts, list[Checked]]:
