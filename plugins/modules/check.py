@@ -43,7 +43,7 @@ options:
     description: Whether the Gateway API CRDs would be installed, or have to be there.
     type: str
     choices: [install, require]
-    default: install
+    default: require
   files:
     description:
       - Files with the objects that would be applied. What they bring is compared with what is there.
@@ -189,7 +189,7 @@ SPEC: dict[str, dict[str, Any]] = {
     "mesh": {"type": "raw", "default": {}},
     "discovery_selectors": {"type": "raw", "default": []},
     "version": {"type": "str", "default": ""},
-    "gateway_api": {"type": "str", "choices": ["install", "require"], "default": "install"},
+    "gateway_api": {"type": "str", "choices": ["install", "require"], "default": "require"},
     "files": {"type": "list", "elements": "path", "default": []},
     "only": {"type": "list", "elements": "str", "default": []},
     "skip": {"type": "list", "elements": "str", "default": []},

@@ -21,7 +21,7 @@ OWN_APISERVER = True  # other tests leave things behind that the checks would fi
 Object = dict[str, Any]
 Run = Callable[..., dict[str, Any]]
 
-BASE = {"version": "1.31.0", "fail_on": "never"}
+BASE = {"version": "1.31.0", "gateway_api": "install", "fail_on": "never"}
 OURS = {"ambient.alauda.io/mesh": "default"}
 WHOLE = [
     ("v1", "Namespace"),
