@@ -49,6 +49,10 @@ options:
     description: Whether the Secret with the mesh's root key goes.
     type: bool
     default: false
+  show:
+    description: Whether the terminal says what stays.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -67,6 +71,11 @@ file:
 count:
   description: How many objects and patches it holds.
   type: int
+  returned: success
+enrolled_by_others:
+  description: Namespaces that are enrolled, but not by this collection.
+  type: list
+  elements: str
   returned: success
 kept:
   description: What stays.
@@ -96,6 +105,7 @@ from ..module_utils.errors import AmbientError
 from ..module_utils.kube.connection import connect
 from ..module_utils.kube.inventory import Inventory
 from ..module_utils.manifests.items import dump_role
+from ..module_utils.removal.live import enrolled_by_others
 from ..module_utils.removal.plan import Wishes, plan_removal, summary
 
 
@@ -109,6 +119,7 @@ def argument_spec() -> dict[str, dict[str, t.Any]]:
         "remove_gateway_api": {"type": "bool", "default": False},
         "remove_namespaces": {"type": "bool", "default": False},
         "remove_ca_secret": {"type": "bool", "default": False},
+        "show": {"type": "bool", "default": False},
     }
 
 
@@ -128,6 +139,7 @@ def run(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {
         "file": params["dest"],
         "count": len(removal.items),
+        "enrolled_by_others": enrolled_by_others(client),
         "kept": [dataclasses.asdict(kept) for kept in removal.kept],
         "summary": summary(removal),
     }

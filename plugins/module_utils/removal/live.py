@@ -12,6 +12,7 @@ from ..kube.errors import ApiError
 from ..manifests.identity import Object
 from ..manifests.labels import MESH_LABEL
 from ..mesh.patches import DISCOVERY_MANAGER, ENROLMENT_MANAGER
+from ..mesh.spec import MODE_AMBIENT, MODE_LABEL
 
 # Kubernetes copies the labels of a Service to these.
 _DERIVED = ("Endpoints", "EndpointSlice")
@@ -66,6 +67,15 @@ def patched_namespaces(client: Reader) -> list[tuple[Object, str]]:
         for manager in (DISCOVERY_MANAGER, ENROLMENT_MANAGER)
         if any(entry.get("manager") == manager for entry in namespace["metadata"].get("managedFields") or [])
     ]
+
+
+def enrolled_by_others(client: Reader) -> list[str]:
+    """Return the names of namespaces that are enrolled without us."""
+    selector = f"{MODE_LABEL}={MODE_AMBIENT}"
+    patched = patched_namespaces(client)
+    ours = {namespace["metadata"]["name"] for namespace, manager in patched if manager == ENROLMENT_MANAGER}
+    names = [obj["metadata"]["name"] for obj in client.list("v1", "Namespace", label_selector=selector)]
+    return sorted({*names} - ours)
 
 
 def made_by_istiod(client: Reader) -> list[Object]:

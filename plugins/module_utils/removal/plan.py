@@ -140,4 +140,4 @@ def summary(removal: Removal) -> list[str]:
         words = f"goes with {reason}: true" if reason.startswith("ambient_") else reason
         shown = objects[0] if len(objects) == 1 else f"{len(objects)} objects, such as {objects[0]}"
         lines.append(f"stays: {shown} ({words})")
-    return lines
+    return lines or ["nothing of the mesh stays"]

@@ -1,0 +1,29 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Shows what an uninstall leaves as plain lines, whatever callback is in use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+display = Display()
+
+
+class ActionModule(ActionBase):
+    """Runs the module, then prints its lines if it was asked to."""
+
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The result of the module, unchanged."""
+        variables = task_vars or {}
+        result: dict[str, Any] = super().run(tmp, variables)
+        result.update(self._execute_module(task_vars=variables))
+        lines = result.get("summary")
+        if lines and self._task.args.get("show"):
+            title = f"{variables.get('inventory_hostname', 'cluster')}:"
+            display.display("\n".join([title, *(f"  {line}" for line in lines)]))
+        return result
