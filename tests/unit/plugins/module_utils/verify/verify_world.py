@@ -239,7 +239,7 @@ class World:
         if kind == "Deployment":
             return [istiod()]
         if kind == "Namespace":
-            return [n for (k, _, _), n in self.objects.items() if k == kind and self._ambient(n)]
+            return [n for (k, dummy, dummy2), n in self.objects.items() if k == kind and self._ambient(n)]
         return [
             self._live(found)
             for (k, space, _), found in self.objects.items()
