@@ -78,7 +78,7 @@ def test_an_answer_that_ends_with_the_connection(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     "said",
     [
-        b"error forwarding port 15000 to pod: failed to connect: dial tcp4 127.0.0.1:15000: connect: connection refused",
+        b"error forwarding port 15000: failed to connect: dial tcp4 127.0.0.1:15000: connect: connection refused",
         json.dumps({"message": "dial tcp 127.0.0.1:15000: connection refused"}).encode(),
     ],
 )
