@@ -102,10 +102,17 @@ class Archive:
                     found[name] = info
         except (tarfile.TarError, EOFError, OSError) as error:
             raise AmbientError(f"not a readable tar archive ({error})", path=str(self.path), hint=_TAKE) from error
+        self._refuse_cut()
         self._raw = {name: info.name for name, info in found.items()}
         _refuse_below_links(found, self.path)
         carriers: dict[str, str] = {}
         return [self._member(name, found, carriers) for name in sorted(found)]
+
+    def _refuse_cut(self) -> None:
+        """tarfile takes a file that ends between two entries for a whole archive."""
+        self._file.seek(self._tar.offset)
+        if self._file.read(tar.BLOCK) != b"\0" * tar.BLOCK:
+            raise AmbientError("the archive is cut off: its end mark is missing", path=str(self.path), hint=_TAKE)
 
     def _member(self, name: str, found: dict[str, tarfile.TarInfo], carriers: dict[str, str]) -> Member:
         """A hard link's content travels with the first of its names, whatever the archive's order was."""

@@ -122,6 +122,8 @@ def test_path_tricks_are_refused(packed: Path, members: Members, message: str) -
         (b"", "not a readable tar archive"),
         (b"x" * 2048, "not a readable tar archive"),
         (tar_of([("a", {}, b"x" * 5000)])[:3000], "not a readable tar archive (unexpected end of data)"),
+        (tar_of([("a", {}, b"x"), ("b", {}, b"x")])[:2048], "the archive is cut off: its end mark is missing"),
+        (tar_of([("a", {}, b"x"), ("b", {}, b"x")])[:1024], "the archive is cut off: its end mark is missing"),
     ],
 )
 def test_what_is_no_archive(packed: Path, content: bytes, message: str) -> None:
