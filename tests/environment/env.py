@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     up = _action(actions, "up", _up)
     up.add_argument("--replace", action="store_true", help="delete a left-over cluster of this name first")
     up.add_argument("--context", default="", help="use this kubeconfig context instead of creating a cluster")
-    up.add_argument("--kubeconfig", type=Path, help="where that context is; KUBECONFIG or ~/.kube/config otherwise")
+    up.add_argument("--kubeconfig", default="", help="where that context is; KUBECONFIG or ~/.kube/config otherwise")
     down = _action(actions, "down", _down)
     down.add_argument(
         "--docker", action="store_true", help="also stop a dockerd that we started, if no cluster is left"

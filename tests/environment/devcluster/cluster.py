@@ -39,6 +39,23 @@ class Target:
         return self.directory / "environment.json"
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a cluster is.
+
+    Args:
+        cluster: its name; for kind the one that its node containers are labelled with.
+        context: the context in its kubeconfig.
+        source: `kind-built`, `kind-published`, or `context` for one whose nodes we can't reach.
+        docker_host: the daemon that runs its nodes, if we know it.
+    """
+
+    cluster: str
+    context: str
+    source: str
+    docker_host: str = ""
+
+
 def up(target: Target, *, replace: bool) -> str:
     """See to a Ready kind cluster under this name, and describe it. Returns `kept`, `repaired` or `created`."""
     require_own_name(target.name)
@@ -48,9 +65,7 @@ def up(target: Target, *, replace: bool) -> str:
             kind.delete(daemon, target.name)
         mirror = registry.answering()
         done = _keep(daemon, target) or _create(daemon, target, mirror)
-        source = kind.source(daemon, target.name)
-        facts = describe(target, context=f"kind-{target.name}", source=source, mirror=mirror)
-        write(target, facts | {"docker_host": daemon.host, "rootfs": str(component_rootfs())})
+        write(target, describe(target, _on_kind(daemon, target.name), mirror))
         return done
 
 
@@ -115,44 +130,64 @@ def component_rootfs() -> Path:
     return debian.rootfs("component", debian.COMPONENT_PACKAGES)
 
 
-def use_context(target: Target, context: str, kubeconfig: Path | None) -> str:
+def use_context(target: Target, context: str, kubeconfig: str) -> str:
     """Describe a cluster that exists: a context of a kubeconfig, copied; the original is only read. Returns `kept`."""
-    given = kubeconfig or Path(os.environ.get("KUBECONFIG") or "~/.kube/config").expanduser()
-    if not given.exists():
+    given = kubeconfig or os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
+    if not any(Path(part).exists() for part in given.split(os.pathsep)):
         raise SetupError(f"no kubeconfig at {given}", hint="Set KUBECONFIG, or leave DEMO_CONTEXT out")
     kubectl = Kubectl(given, context)
     try:
         flat = kubectl.run("config", "view", "--minify", "--flatten", "--raw")
     except SetupError as failure:
         raise SetupError(f"{given} has no context {context}", detail=failure.detail) from failure
-    kubectl.run("version", "--request-timeout=10s", timeout=20)
-    target.directory.mkdir(parents=True, exist_ok=True)
+    try:
+        nodes = set(_node_names(kubectl))
+    except SetupError as failure:
+        raise SetupError(f"the cluster of context {context} can't be read", detail=failure.detail) from failure
     write_private(target.kubeconfig, flat)
-    progress.say(
-        f"context {context}: the cluster is used as it is; images are not loaded onto it, it pulls them from a registry"
-    )
-    write(target, describe(target, context=context, source="context", mirror=registry.answering()))
+    place = _kind_of_context(context, nodes) or Place(context, context, "context")
+    if place.source == "context":
+        progress.say(
+            f"{context}: no kind cluster of this machine, so images can't be loaded; it pulls them from a registry"
+        )
+    write(target, describe(target, place, registry.answering()))
     return "kept"
 
 
-def describe(target: Target, *, context: str, source: str, mirror: registry.Registry | None) -> dict[str, Any]:
+def _kind_of_context(context: str, nodes: set[str]) -> Place | None:
+    """The place of a context that is a kind cluster of this machine's Docker: its nodes are containers there."""
+    daemon = docker.connect()
+    name = context.removeprefix("kind-")
+    if daemon is None or set(kind.nodes(daemon, name)) != nodes:
+        return None
+    return _on_kind(daemon, name)
+
+
+def _on_kind(daemon: Docker, name: str) -> Place:
+    return Place(name, f"kind-{name}", kind.source(daemon, name), daemon.host)
+
+
+def _node_names(kubectl: Kubectl) -> list[str]:
+    return [item["metadata"]["name"] for item in kubectl.get("nodes", "--request-timeout=10s")["items"]]
+
+
+def describe(target: Target, place: Place, mirror: registry.Registry | None) -> dict[str, Any]:
     """What playbooks and tests need to know about a cluster and the files beside it."""
-    on_kind = source != "context"
-    chosen = assets.ztunnel(mirror) if on_kind else assets.Ztunnel("upstream", toolchain.ISTIO_VERSION, None)
-    nodes = [item["metadata"]["name"] for item in Kubectl(target.kubeconfig).get("nodes")["items"]]
+    builds = place.source != "context"
+    chosen = assets.ztunnel(mirror) if builds else assets.Ztunnel("upstream", toolchain.ISTIO_VERSION, None)
     return {
-        "cluster": target.name,
-        "context": context,
-        "nodes": nodes,
-        "source": source,
-        "docker_host": "",
+        "cluster": place.cluster,
+        "context": place.context,
+        "nodes": _node_names(Kubectl(target.kubeconfig)),
+        "source": place.source,
+        "docker_host": place.docker_host,
         "helm": str(toolchain.binaries("helm")["helm"]),
         "istioctl": str(toolchain.binaries("istio")["istioctl"]),
         "kubectl": str(toolchain.binaries("kubernetes")["kubectl"]),
         "charts": str(assets.charts()),
         "gateway_api_crds": str(assets.gateway_api_crds()),
-        "binaries": assets.binaries(chosen) if on_kind else {},
-        "rootfs": "",
+        "binaries": assets.binaries(chosen) if builds else {},
+        "rootfs": str(component_rootfs()) if builds else "",
         "ztunnel": {"kind": chosen.kind, "version": chosen.version},
         "istio_version": toolchain.ISTIO_VERSION,
         "registry": mirror.host if mirror and mirror.holds("istio/pilot", toolchain.ISTIO_VERSION) else None,
@@ -178,6 +213,10 @@ def write_private(path: Path, text: str) -> None:
 def down(target: Target) -> bool:
     """Delete the cluster and its directory; False if neither was there."""
     require_own_name(target.name)
+    if any(target.directory.glob("*")) and not target.kubeconfig.exists():
+        raise SetupError(
+            f"{target.directory} is no directory of a cluster", hint="It has no kubeconfig; look, then delete it"
+        )
     daemon = docker.connect()
     existed = target.directory.exists()
     if daemon:

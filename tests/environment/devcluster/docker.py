@@ -18,7 +18,6 @@ from .shell import run, succeeds
 SOCKET = "unix:///var/run/docker.sock"
 RUNTIME = Path(__file__).resolve().parents[1] / "node" / "runc-without-sys-resource"
 PACKAGES = {command: command for command in ("containerd", "iptables", "runc")} | {
-    "docker": "docker.io",
     "dockerd": "docker.io",
 }
 CAP_SYS_RESOURCE = 24
@@ -87,6 +86,7 @@ def ensure() -> Docker:
             hint="Install and start Docker, or name a cluster with DEMO_CONTEXT",
         )
     debian.require(PACKAGES)
+    debian.require({"docker": "docker-cli"})  # newer Debians package the client apart from the daemon
     return _start()
 
 

@@ -14,6 +14,7 @@ import toolchain
 
 from . import cache
 from .docker import RUNTIME, Docker, lacks_sys_resource
+from .errors import SetupError
 from .progress import progress
 from .shell import run
 
@@ -101,7 +102,16 @@ def create(docker: Docker, name: str, image: str, kubeconfig: Path) -> None:
         kubeconfig.parent.mkdir(parents=True, exist_ok=True)
         command: list[str | Path] = [toolchain.binaries("kind")["kind"], "create", "cluster", "--retain"]
         command += ["--name", name, "--image", image, "--config", "-", "--kubeconfig", kubeconfig]
-        run(command, env=docker.env, stdin=text.encode(), timeout=400)
+        try:
+            run(command, env=docker.env, stdin=text.encode(), timeout=400)
+        except SetupError as failure:
+            raise SetupError(failure.message, hint=_hint(failure.detail), detail=failure.detail) from failure
+
+
+def _hint(detail: str) -> str:
+    if "unable to apply caps" in detail:
+        return "This Docker may not start privileged containers: stop it, so that one with a fitting runtime is started"
+    return ""
 
 
 def write_kubeconfig(docker: Docker, name: str, kubeconfig: Path) -> None:

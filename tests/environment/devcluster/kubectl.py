@@ -17,18 +17,19 @@ from .shell import run
 
 
 class Kubectl:
-    """The pinned kubectl with a kubeconfig and, where named, a context."""
+    """The pinned kubectl with a kubeconfig (or several, as KUBECONFIG lists them) and, where named, a context."""
 
-    def __init__(self, kubeconfig: Path | None, context: str = "") -> None:
-        self._words: list[str | Path] = [toolchain.binaries("kubernetes")["kubectl"]]
-        if kubeconfig:
-            self._words += ["--kubeconfig", kubeconfig]
-        if context:
-            self._words += ["--context", context]
+    def __init__(self, kubeconfig: Path | str, context: str = "") -> None:
+        self._words: list[str | Path] = [
+            toolchain.binaries("kubernetes")["kubectl"],
+            *(["--context", context] if context else []),
+        ]
+        # As a variable, unlike the option, it may be a list of files.
+        self._env = {"KUBECONFIG": str(kubeconfig)}
 
     def run(self, *arguments: str | Path, stdin: bytes | None = None, timeout: float = 60) -> str:
         """Run `kubectl …` and return its output."""
-        return run([*self._words, *arguments], stdin=stdin, timeout=timeout)
+        return run([*self._words, *arguments], env=self._env, stdin=stdin, timeout=timeout)
 
     def answers(self) -> bool:
         """Whether the API server answers at all."""

@@ -62,12 +62,14 @@ class Progress:
 
 def record(path: Path, timings: dict[str, float]) -> None:
     """Merge the times of steps into a JSON file (name to seconds of its latest run)."""
-    known: dict[str, float] = {}
-    if path.exists():
+    try:
         known = json.loads(path.read_text())
-    known.update(timings)
+    except (OSError, ValueError):
+        known = {}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(known | timings, indent=1, sort_keys=True) + "\n")
+    partial.replace(path)
 
 
 progress = Progress()

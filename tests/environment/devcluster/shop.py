@@ -31,7 +31,8 @@ def open_shop(directory: Path) -> None:
         if not file.exists():
             raise SetupError(f"{file} is missing", hint="Bring the cluster up and build the images first")
     facts = json.loads(description.read_text())
-    image = json.loads(images.read_text())["echo"]["ref"]
+    built = json.loads(images.read_text()).get("echo", {})
+    image = built.get("ref") or f"docker.io/istio/app:{facts['istio_version']}"
     kubectl = Kubectl(directory / "kubeconfig", facts["context"])
     with progress.step("open the shop"):
         kubectl.apply({"apiVersion": "v1", "kind": "List", "items": objects(image)}, manager="shopkeeper")

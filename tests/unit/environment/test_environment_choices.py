@@ -158,7 +158,14 @@ def test_a_cluster_that_is_not_ours_is_left_alone(tmp_path: Path, act: Callable[
 
 def test_a_named_context_needs_a_kubeconfig(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match=r"no kubeconfig at .*/none. Set KUBECONFIG"):
-        cluster.use_context(cluster.Target("ambient-demo", tmp_path), "prod", tmp_path / "none")
+        cluster.use_context(cluster.Target("ambient-demo", tmp_path), "prod", str(tmp_path / "none"))
+
+
+def test_a_directory_that_is_not_a_clusters_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(SetupError, match="is no directory of a cluster"):
+        cluster.down(cluster.Target("ambient-demo", tmp_path))
+    assert (tmp_path / "thesis.txt").exists()
 
 
 def test_missing_commands_without_root(monkeypatch: pytest.MonkeyPatch) -> None:
