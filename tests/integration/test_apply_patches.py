@@ -144,6 +144,22 @@ def test_an_object_that_was_there_before_is_never_deleted(apply: Apply, client: 
     assert left["data"] == {"theirs": "1"} and "labels" not in left["metadata"]
 
 
+def test_what_we_had_to_make_anew_is_ours(apply: Apply, client: Client, namespace: str) -> None:
+    ours = config_map(namespace)
+    client.apply({**ours, "metadata": {"name": "one", "namespace": namespace}}, "user")
+    apply([ours])
+    client.request("DELETE", f"/api/v1/namespaces/{namespace}/configmaps/one")
+    assert apply([ours])["counts"]["created"] == 1
+    assert apply([ours], state="absent")["counts"]["deleted"] == 1
+
+
+def test_records_of_what_is_gone_keep_no_inventory(apply: Apply, client: Client, namespace: str) -> None:
+    broken = config_map("no-such-namespace", "lost")
+    assert apply([config_map(namespace), broken])["failed"]
+    apply([config_map(namespace)], state="absent")
+    assert client.list("v1", "ConfigMap", namespace) == []
+
+
 def test_absent_leaves_what_is_not_ours(apply: Apply, client: Client, namespace: str) -> None:
     theirs = config_map(namespace, theirs="1")
     del theirs["metadata"]["labels"]

@@ -94,7 +94,7 @@ def test_kinds_and_places_that_cannot_be(fails: Callable[..., str], namespace: s
     file = tmp_path / "bad.yaml"
     cases = {
         "{apiVersion: x.example/v1, kind: Nothing, metadata: {name: a}}": (
-            "x.example/v1 Nothing a: Nothing a: the API server does not serve x.example/v1 Nothing. "
+            "x.example/v1 Nothing a: the API server does not serve x.example/v1 Nothing. "
             "Its CRD is missing, or the API server is too old"
         ),
         "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}": (

@@ -15,7 +15,6 @@ from ..manifests.items import Item
 from ..manifests.labels import mesh_of, own
 from . import outcome as words
 from .client import Client
-from .errors import ApiError
 from .fields import changed_paths, owned_digest
 from .inventory import Inventory
 from .outcome import Outcome
@@ -156,7 +155,7 @@ class Applier:
             after = self._client.apply(to_send(item, before), item.manager, force=self._settings.force)
         except AmbientError as error:
             return Outcome(item, words.FAILED, reason=explain(error))
-        self._remember(decision, after)
+        self._remember(decision, before, after)
         stays = still_there(item, after)
         if stays:
             return Outcome(item, words.FAILED, reason=stays)
@@ -188,13 +187,15 @@ class Applier:
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         self._client.apply(own(namespace, self._settings.mesh), "alauda.ambient/inventory")
 
-    def _remember(self, decision: Decision, after: Object) -> None:
+    def _remember(self, decision: Decision, before: Object | None, after: Object) -> None:
         item = decision.item
         records = self._inventory.of(item.role)
         if item.releases:
             records.pop(item.key, None)
             return
         record = records.get(item.key) or Record.announced(item, existed=False)
+        if before is None:  # whoever made it once: this one is ours
+            record = replace(record, existed=False)
         version = str(after["metadata"]["resourceVersion"])
         records[item.key] = record.applied(item, decision.sent, version, owned_digest(after, item.manager))
 
@@ -237,9 +238,7 @@ def explain(error: AmbientError) -> str:
     if conflicts:
         fields = "; ".join(f"{cause.field} is held by {_holder(cause.message)}" for cause in conflicts)
         return f"conflict: {fields}. Take the field out of the values, or set force_conflicts to take it over"
-    if isinstance(error, ApiError):
-        return f"{error.message}. {error.hint}" if error.hint else error.message
-    return str(error)
+    return f"{error.message}. {error.hint}" if error.hint else error.message
 
 
 def _holder(message: str) -> str:

@@ -12,7 +12,7 @@ from ..errors import AmbientError
 from ..manifests.identity import Identity, Object
 from .discovery import Discovery, Resource
 from .errors import ApiError
-from .transport import JSON, Transport
+from .transport import BROKEN, JSON, Transport
 
 Objects = list[Object]
 
@@ -173,7 +173,7 @@ class Client:
     ) -> Iterator[tuple[str, Object]]:
         """What happens to the objects of a kind: (ADDED | MODIFIED | DELETED | BOOKMARK | ERROR, object).
 
-        Ends after `timeout` seconds; an ERROR event carries a Status (410: list again).
+        Ends after `timeout` seconds; an ERROR event (it is too old, the connection broke) says: list again.
         """
         resource = self.resource(Identity.parse(api_version, kind, "-"))
         query = {
@@ -192,6 +192,8 @@ class Client:
                     if line.strip():
                         event = json.loads(line)
                         yield event["type"], event["object"]
+        except BROKEN as error:
+            yield "ERROR", {"kind": "Status", "message": str(error)}
         finally:
             response.close()
 

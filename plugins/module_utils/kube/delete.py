@@ -56,6 +56,8 @@ class Remover:
                     done = self._remove(pool, planned, state)
                     outcomes += done
                     stopped = any(each.action == words.FAILED for each in done)
+        if not self._settings.check and not stopped:
+            self._forget_what_is_gone()
         return outcomes
 
     def _step(self, item: Item) -> tuple[int, bool]:
@@ -147,9 +149,18 @@ class Remover:
         why = why_not_gone(self._client, deleted.item.identity)
         return Outcome(deleted.item, words.FAILED, reason=f"{reason}: {why}" if why else reason)
 
+    def _forget_what_is_gone(self) -> None:
+        """Records of objects that others have deleted must not keep an inventory alive."""
+        left = self._inventory.all()
+        if left:
+            state = read_state(self._client, (record.identity for record in left.values()))
+            self._drop({key for key, record in left.items() if record.identity.key not in state})
+
     def _forget(self, settled: Iterable[Outcome]) -> None:
+        self._drop({each.item.key for each in settled})
+
+    def _drop(self, keys: set[str]) -> None:
         """Take records out of the inventory; an inventory that went with its namespace is no error."""
-        keys = {each.item.key for each in settled}
         touched = [role for role, records in self._inventory.roles.items() if keys & set(records)]
         for role in touched:
             for key in keys:

@@ -20,6 +20,7 @@ JSON = "application/json"
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 60.0
 Headers = Callable[[], Mapping[str, str]]
+BROKEN: tuple[type[Exception], ...] = (OSError, ValueError, *([urllib3.exceptions.HTTPError] if urllib3 else []))
 
 
 class Transport:
@@ -119,7 +120,7 @@ class Transport:
                 retries=self._retries,
                 preload_content=not stream,
             )
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        except BROKEN as error:
             raise unreachable(self.host, error) from error
 
 

@@ -1,0 +1,60 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Errors of the API server, and how a command in a container ended."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.alauda.ambient.plugins.module_utils.kube.errors import ApiError, from_response
+from ansible_collections.alauda.ambient.plugins.module_utils.kube.exec import exit_status
+from ansible_collections.alauda.ambient.plugins.module_utils.kube.transport import unreachable
+
+
+def test_a_status_is_told_in_one_line() -> None:
+    cause = {"reason": "FieldManagerConflict", "field": ".spec.replicas", "message": 'conflict with "x"'}
+    body = {"message": "Apply failed:\n  x", "reason": "Conflict", "details": {"causes": [cause]}}
+    error = from_response(409, json.dumps(body).encode(), "PATCH /x")
+    assert (str(error), error.status, error.reason) == ("PATCH /x: Apply failed: x", 409, "Conflict")
+    assert error.causes[0].field == ".spec.replicas"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "text"),
+    [
+        (
+            401,
+            b"{}",
+            "x: the API server refuses the credentials (401 Unauthorized). The token or certificate is wrong ",
+        ),
+        (403, b'{"reason": "Forbidden", "message": "no"}', "x: no. The user of this kubeconfig lacks the right"),
+        (502, b"<html>bad gateway</html>", "x: <html>bad gateway</html>"),
+        (500, b"", "x: status 500, no reason given"),
+        (500, b"[1]", "x: [1]"),
+    ],
+)
+def test_every_answer_has_a_message(status: int, body: bytes, text: str) -> None:
+    assert str(from_response(status, body, "x")).startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ConnectionRefusedError(111, "Connection refused"), "connection refused. Check the address"),
+        (TimeoutError("timed out"), "no answer in time. Check the address"),
+        (OSError("[SSL: CERTIFICATE_VERIFY_FAILED] x"), "[SSL: CERTIFICATE_VERIFY_FAILED] x. Check the certificate"),
+    ],
+)
+def test_why_no_answer_came(error: Exception, text: str) -> None:
+    told = unreachable("https://h", error)
+    assert str(told).startswith(f"https://h: the API server cannot be reached: {text}") and told.status == 0
+
+
+def test_how_a_command_ended() -> None:
+    causes = {"causes": [{"reason": "ExitCode", "message": "3"}]}
+    assert exit_status('{"status": "Success"}', "p") == 0
+    assert exit_status(json.dumps({"status": "Failure", "details": causes}), "p") == 3
+    for text in ("", '{"status": "Failure", "message": "no such file", "code": 500}'):
+        with pytest.raises(ApiError):
+            exit_status(text, "p")
