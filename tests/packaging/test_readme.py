@@ -32,7 +32,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, cluster: dict[str, Any]) ->
     folder = tmp_path_factory.mktemp("work")
     (inventory,) = (text for language, text in BLOCKS if language == "yaml" and text.startswith("# hosts.yml"))
     (folder / "hosts.yml").write_text(inventory)
-    here = {"ambient_images_file": str(cluster["folder"] / "images.json"), "ambient_platform": "kind"}
+    built = json.loads((cluster["folder"] / "images.json").read_text())
+    here = {"ambient_images": {name: image["ref"] for name, image in built.items()}, "ambient_platform": "kind"}
     (folder / "here.json").write_text(json.dumps(here))
     return folder
 
