@@ -94,7 +94,7 @@ def waypoint(mesh: None, cluster: Cluster, core: client.CoreV1Api, images: dict[
         found = cluster.must("-n", "istio-system", "get", "deployment", "istiod", "-o", f"jsonpath={setting}")
         assert found == "false", f"the Envoy of the image that was built needs istiod with {ISTIOD_SETTING}=false"
     application = (MANIFESTS / "application.yaml").read_text().replace("ECHO_IMAGE", images["echo"]["ref"])
-    objects = list(yaml.safe_load_all(application))
+    objects = yaml.safe_load(application)["items"]
     identities = {
         "apiVersion": "v1",
         "kind": "Secret",
