@@ -103,7 +103,9 @@ def _probe(cluster: Cluster, request: Request, found: facts.Facts, progress: Pro
     if request.write_nothing:
         why = skipped("check mode writes nothing, and the probe needs pods")
         return [Checked(check.id, check.title, why) for check in active.CHECKS]
-    nodes = choose_nodes(found.nodes.value or [])
+    if found.nodes.why:
+        raise AmbientError(f"the probe cannot choose where to run: {found.nodes.why}")
+    nodes = choose_nodes(found.nodes.get())
     if not nodes:
         raise AmbientError("no ready node takes pods", path="Nodes", hint="Uncordon one, or see why none is Ready")
     plan = Plan(
