@@ -106,6 +106,8 @@ def test_every_file_says_its_licence() -> None:
     silent = [
         str(path.relative_to(CHECKOUT))
         for path in project_files("*.py", "*.yml", "*.yaml", "*.sh", "*.go", "*.toml", "Makefile")
-        if path.read_text().strip() and "SPDX-License-Identifier: GPL-3.0-or-later" not in path.read_text()[:500]
+        if path.name != "changelog.yaml"
+        and path.read_text().strip()
+        and "SPDX-License-Identifier: GPL-3.0-or-later" not in path.read_text()[:500]
     ]
     assert silent == []
