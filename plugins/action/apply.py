@@ -1,9 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the module `apply` and shows, while it waits, what it waits for."""
+"""Runs the module `apply`, shows what it waits for, and says in plain lines what it did or would do."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -11,22 +12,51 @@ from ansible.utils.display import Display
 from ansible_collections.alauda.ambient.plugins.plugin_utils.progress import run_with_progress
 
 _BULK = ("created", "changed_objects", "failed_objects", "diff", "summary", "invocation")
+_FORESEEN = {"created": "to create", "changed": "to change", "deleted": "to delete", "released": "to release"}
+_VERBS = {"created": "create", "changed": "change", "deleted": "delete", "released": "release"}
+_LISTED = 10
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     """The module of the same name, made readable."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """The result of the module; a failure is told in lines, its lists stand in the report file."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        result: dict[str, Any] = super().run(tmp, variables)
         if self._connection.transport == "local":
-            result.update(run_with_progress(self, task_vars or {}))
+            result.update(run_with_progress(self, variables))
         else:
-            result.update(self._execute_module(task_vars=task_vars))
+            result.update(self._execute_module(task_vars=variables))
         display = Display()
+        host = str(variables.get("inventory_hostname", "cluster"))
+        if result.get("failed"):
+            lines = list(result.get("summary") or [])
+        else:
+            lines = told(result, foreseen=bool(self._task.check_mode), everything=display.verbosity > 0)
+        if lines:
+            display.display("\n".join([f"{host}:", *(f"  {line}" for line in lines)]))
         if result.get("failed") and display.verbosity == 0:
-            for line in result.get("summary") or []:
-                display.display(f"  {line}")
             for key in _BULK:
                 result.pop(key, None)
         return result
+
+
+def told(result: Mapping[str, Any], *, foreseen: bool, everything: bool) -> list[str]:
+    """What a person reads of a success: how many of what, which objects change in what, where the rest stands."""
+    counts = result.get("counts") or {}
+    parts = [f"{count} {_FORESEEN.get(word, word) if foreseen else word}" for word, count in counts.items() if count]
+    if not (parts and (foreseen or result.get("changed"))):
+        return []
+    objects = [*(result.get("changed_objects") or [])]
+    if everything:
+        objects += result.get("created") or []
+    shown = objects if everything else objects[:_LISTED]
+    lines = [", ".join(parts)]
+    for entry in shown:
+        verb = _VERBS[entry["action"]] if foreseen else entry["action"]
+        paths = f": {', '.join(entry['paths'])}" if entry.get("paths") else ""
+        lines.append(f"{verb} {entry['object']}{paths}")
+    if result.get("changed") and (len(objects) > len(shown) or not everything):
+        lines.append(f"all of them: {result.get('report_file')}")
+    return lines

@@ -187,12 +187,12 @@ def run(params: Mapping[str, t.Any], check: bool) -> list[Outcome]:
     return kind(connect(params), settings, items).run()
 
 
-def result_of(outcomes: Sequence[Outcome], params: Mapping[str, t.Any], diff: bool) -> dict[str, t.Any]:
-    """The module's result."""
+def result_of(outcomes: Sequence[Outcome], params: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The module's result, without a diff."""
     absent = params["state"] == "absent"
     name = "-".join(["absent" if absent else "apply", *map(str, params["waves"] or [])])
     waves = words.waves_to_write(outcomes, reverse=absent)
-    result = {
+    return {
         "changed": bool(waves),
         "waves": waves,
         "created": words.entries(outcomes, words.CREATED),
@@ -202,9 +202,6 @@ def result_of(outcomes: Sequence[Outcome], params: Mapping[str, t.Any], diff: bo
         "report_file": words.write_report(params["work_dir"], name, outcomes),
         "summary": words.summary(outcomes),
     }
-    if diff:
-        result["diff"] = words.diffs(outcomes)
-    return result
 
 
 def main() -> None:
@@ -212,9 +209,11 @@ def main() -> None:
     module = ambient_module(OPTIONS)
     try:
         outcomes = run(module.params, module.check_mode)
-        result = result_of(outcomes, module.params, module._diff)
+        result = result_of(outcomes, module.params)
     except AmbientError as error:
         module.fail_json(msg=str(error))
+    if module._diff:
+        result["diff"] = words.diffs(outcomes, brief=module._verbosity == 0)
     failures = result["failed_objects"]
     if failures:
         first = failures[0]

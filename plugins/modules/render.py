@@ -81,8 +81,8 @@ OPTIONS: dict[str, dict[str, t.Any]] = {
 }
 
 
-def run(params: t.Mapping[str, t.Any], check: bool, diff: bool) -> dict[str, t.Any]:
-    """The module's result."""
+def run(params: t.Mapping[str, t.Any], check: bool, diff: bool, brief: bool) -> dict[str, t.Any]:
+    """The module's result; a brief diff tells new and removed files in a line."""
     dest = Path(params["dest"])
     files = tree_files(load_items(params["files"]), params["mesh"])
     foreseen = write_tree(dest, files, dry_run=True)
@@ -96,11 +96,16 @@ def run(params: t.Mapping[str, t.Any], check: bool, diff: bool) -> dict[str, t.A
         "objects": len(files) - 1,
     }
     if diff:
-        result["diff"] = [
-            {"before_header": path, "after_header": path, "before": before, "after": files.get(path, "")}
-            for path, before in changed.items()
-        ]
+        result["diff"] = [_diff(path, before, files.get(path, ""), brief) for path, before in changed.items()]
     return result
+
+
+def _diff(path: str, before: str, after: str, brief: bool) -> dict[str, str]:
+    if brief and not (before and after):
+        word = "removed" if before else "written"
+        lines = (before or after).count("\n")
+        return {"prepared": f"{word}: {path} ({lines} lines)\n"}
+    return {"before_header": path, "after_header": path, "before": before, "after": after}
 
 
 def _old(path: Path) -> str:
@@ -111,7 +116,7 @@ def main() -> None:
     """Run the module."""
     module = ambient_module(OPTIONS, auth=False)
     try:
-        result = run(module.params, module.check_mode, module._diff)
+        result = run(module.params, module.check_mode, module._diff, brief=module._verbosity == 0)
     except AmbientError as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)

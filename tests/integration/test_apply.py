@@ -221,6 +221,23 @@ def test_one_failure_hides_no_other_and_stops_the_later_waves(apply: Apply, name
     assert foreseen["counts"]["failed"] == 2
 
 
+def test_what_is_known_to_fail_is_refused_before_the_first_write(
+    apply: Apply, client: Client, namespace: str, writes: Writes
+) -> None:
+    unknown = {"apiVersion": "x.example/v1", "kind": "Nothing", "metadata": {"name": "a", "namespace": namespace}}
+    home = f"{namespace}-home"
+    result = apply([config_map(namespace), unknown], inventory_namespace=home)
+    assert result["counts"] == {"created": 0, "changed": 0, "unchanged": 0, "failed": 1, "pending": 1}
+    assert result["msg"].startswith(f"x.example/v1 Nothing {namespace}/a: the API server does not serve this kind.")
+    assert writes() == []
+    assert client.get("v1", "Namespace", home) is None
+
+
+def test_a_diff_of_new_objects_is_a_line_each(apply: Apply, namespace: str) -> None:
+    (entry,) = apply([config_map(namespace, key="1")], check=True, diff=True)["diff"]
+    assert entry["prepared"].startswith(f"created: v1 ConfigMap {namespace}/one (")
+
+
 def test_a_diff_shows_our_change_and_nothing_of_the_server(apply: Apply, namespace: str) -> None:
     obj = config_map(namespace, key="old")
     apply([obj])

@@ -94,8 +94,8 @@ def test_kinds_and_places_that_cannot_be(fails: Callable[..., str], namespace: s
     file = tmp_path / "bad.yaml"
     cases = {
         "{apiVersion: x.example/v1, kind: Nothing, metadata: {name: a}}": (
-            "x.example/v1 Nothing a: the API server does not serve x.example/v1 Nothing. "
-            "Its CRD is missing, or the API server is too old"
+            "x.example/v1 Nothing a: the API server does not serve this kind. "
+            "Its CRD is missing, or the API server is too old or too new for this version"
         ),
         "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}": (
             "role bad, v1 ConfigMap a: ConfigMap needs a metadata.namespace. Mend its metadata"

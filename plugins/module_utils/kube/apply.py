@@ -14,7 +14,7 @@ from ..manifests.identity import Object
 from ..manifests.items import Item
 from ..manifests.labels import mesh_of, own
 from . import outcome as words
-from .client import Client
+from .client import NOT_SERVED, Client
 from .fields import changed_paths, owned_digest
 from .inventory import Inventory
 from .outcome import Outcome
@@ -69,6 +69,8 @@ class Applier:
                 return list(pool.map(self._foresee, decisions))
             if all(decision.verdict is Verdict.UNCHANGED for decision in decisions):
                 outcomes = [self._settled(decision) for decision in decisions]
+            elif any(decision.verdict is Verdict.FAIL for decision in decisions):
+                return [self._refused(decision) for decision in decisions]
             else:
                 outcomes = self._apply_waves(pool, decisions)
         if any(each.action == words.FAILED for each in outcomes):
@@ -78,6 +80,9 @@ class Applier:
 
     def _decide(self, item: Item, state: State) -> Decision:
         record = self._inventory.of(item.role).get(item.key)
+        if not self._is_served(item):
+            reason = f"the API server does not serve this kind. {NOT_SERVED}"
+            return Decision(item, Verdict.FAIL, None, record, "", reason)
         decision = decide(item, state.get(item.identity.key), record, self._served)
         if decision.verdict is not Verdict.LOOK:
             return decision
@@ -87,6 +92,12 @@ class Applier:
         version = str(full["metadata"]["resourceVersion"])
         self._inventory.of(item.role)[item.key] = replace(record, version=version)  # saved if anything is
         return replace(decision, verdict=Verdict.UNCHANGED)
+
+    def _is_served(self, item: Item) -> bool:
+        identity = item.identity
+        if (identity.group, identity.kind) in self._served.kinds:
+            return True
+        return self._client.discovery.find(identity.group, identity.version, identity.kind) is not None
 
     def _foresee(self, decision: Decision) -> Outcome:
         if decision.verdict in (Verdict.UNCHANGED, Verdict.FAIL):
@@ -215,10 +226,16 @@ class Applier:
 
         list(pool.map(refresh, written))
 
-    def _pending(self, decision: Decision) -> Outcome:
+    def _pending(self, decision: Decision, reason: str = "an earlier wave failed") -> Outcome:
         if decision.verdict is Verdict.UNCHANGED:
             return Outcome(decision.item, words.UNCHANGED)
-        return Outcome(decision.item, words.PENDING, reason="an earlier wave failed")
+        return Outcome(decision.item, words.PENDING, reason=reason)
+
+    def _refused(self, decision: Decision) -> Outcome:
+        """What is known to fail is refused before the first write."""
+        if decision.verdict is Verdict.FAIL:
+            return self._settled(decision)
+        return self._pending(decision, "nothing was written, because another object cannot be applied")
 
     def _refuse_misplaced(self) -> None:
         for item in self._items:

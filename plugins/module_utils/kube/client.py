@@ -16,6 +16,7 @@ from .transport import BROKEN, JSON, Transport
 
 Objects = list[Object]
 
+NOT_SERVED = "Its CRD is missing, or the API server is too old or too new for this version"
 APPLY = "application/apply-patch+yaml"
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -62,7 +63,7 @@ class Client:
             raise AmbientError(
                 f"the API server does not serve {identity.api_version} {identity.kind}",
                 path=identity.short,
-                hint="Its CRD is missing, or the API server is too old",
+                hint=NOT_SERVED,
             )
         return found
 

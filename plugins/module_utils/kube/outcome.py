@@ -93,13 +93,17 @@ def summary(outcomes: Sequence[Outcome]) -> list[str]:
     return lines
 
 
-def diffs(outcomes: Iterable[Outcome]) -> list[dict[str, str]]:
-    """Ansible's diff entries of what was or would be written."""
+def diffs(outcomes: Iterable[Outcome], brief: bool) -> list[dict[str, str]]:
+    """Ansible's diff entries of what was or would be written; `brief` tells new and deleted objects in a line."""
     result = []
     for outcome in outcomes:
         if outcome.action not in WRITES:
             continue
         name = str(outcome.item.identity)
+        if brief and outcome.action in (CREATED, DELETED):
+            lines = _text(outcome.after or outcome.before).count("\n")
+            result.append({"prepared": f"{outcome.action}: {name} ({lines} lines)\n"})
+            continue
         before, after = _without_secrets(outcome.before, outcome.after)
         result.append({"before_header": name, "after_header": name, "before": _text(before), "after": _text(after)})
     return result

@@ -19,9 +19,7 @@ def preview(client: Client, decision: Decision, served: Served, force: bool) -> 
     item = decision.item
     identity = item.identity
     if client.discovery.find(identity.group, identity.version, identity.kind) is None:
-        if (identity.group, identity.kind) in served.kinds:
-            return _unseen(item)
-        client.resource(identity)
+        return _unseen(item)
     if decision.live is None and item.patch:
         return _unseen(item)
     before = None if decision.live is None else client.get(identity)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -20,7 +21,7 @@ from .reasons import why_not_ready
 
 _WATCH_SECONDS = 30.0
 _PAUSE = 1.0
-_TOLD = 4  # objects named in a line of progress
+_TOLD = 3  # objects named in a line of progress
 
 Group = tuple[str, str, str]  # apiVersion, kind, namespace
 Waiting = dict[Identity, str]
@@ -72,12 +73,20 @@ def _because(client: Client, identity: Identity) -> str:
 def _tell(waiting: Mapping[Identity, str], done: threading.Event, progress: Callable[[str], None]) -> None:
     told = ""
     while not done.wait(_PAUSE):
-        texts = [f"{identity.name}: {missing}" for identity, missing in sorted(dict(waiting).items())]
-        more = f" (and {len(texts) - _TOLD} more)" if len(texts) > _TOLD else ""
-        text = f"wait for {', '.join(texts[:_TOLD])}{more}"
-        if texts and text != told:
+        text = _told(dict(waiting))
+        if text and text != told:
             progress(text)
             told = text
+
+
+def _told(waiting: Waiting) -> str:
+    """One line about what is waited for: a few objects with what they lack, many by their kinds."""
+    if not waiting:
+        return ""
+    if len(waiting) <= _TOLD:
+        return "wait for " + ", ".join(f"{identity.name}: {missing}" for identity, missing in sorted(waiting.items()))
+    kinds = Counter(identity.kind for identity in waiting)
+    return "wait for " + ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
 
 
 def _watch_group(client: Client, group: Group, identities: list[Identity], waiting: Waiting, deadline: float) -> None:

@@ -1,0 +1,33 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the module `render` and says in a line what it did or would do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+
+class ActionModule(ActionBase):
+    """The module of the same name, made readable."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The result of the module, unchanged."""
+        variables = task_vars or {}
+        result: dict[str, Any] = super().run(tmp, variables)
+        result.update(self._execute_module(task_vars=variables))
+        if not result.get("failed"):
+            counted = (("written", "to write"), ("removed", "to remove"))
+            words = [
+                f"{len(result[done])} {todo if self._task.check_mode else done}"
+                for done, todo in counted
+                if result[done]
+            ]
+            host = variables.get("inventory_hostname", "tree")
+            said = ", ".join(words) or "nothing to write"
+            Display().display(
+                f"{host}:\n  files {said}; {result['objects']} manifests in {self._task.args.get('dest')}"
+            )
+        return result
