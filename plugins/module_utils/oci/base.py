@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..errors import AmbientError
 from . import layout as oci
+from . import tar
 from .archive import Archive, layer_entries
 from .digest import Blob, sha256_file
 from .sources import Source
@@ -61,7 +62,7 @@ class ArchiveBase:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._tree: Tree | None = None
-        self.key = f"archive:{source.sha256}"
+        self.key = f"archive:{tar.FORMAT}:{source.sha256}"
         self.layers = (PlannedLayer(self.key, self._write),)
 
     def tree(self) -> Tree:

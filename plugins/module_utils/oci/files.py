@@ -16,13 +16,11 @@ from .elf import check_program
 from .sources import Source
 from .tree import Tree
 
-_FORMAT = 1
-
 
 def files_layer(definition: Definition, base: BaseImage, sources: t.Mapping[str, Source]) -> PlannedLayer:
     """The layer as a plan; nothing is read before its ``produce`` is called."""
     content = {
-        "format": _FORMAT,
+        "format": tar.FORMAT,
         "base": base.key,
         "platform": definition.platform,
         "files": [

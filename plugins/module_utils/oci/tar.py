@@ -10,6 +10,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+FORMAT = 1  # counts up when the same entries get other bytes: known layers are made anew then
 BLOCK = 512
 FILE, HARDLINK, SYMLINK, DIRECTORY, FIFO = b"0", b"1", b"2", b"5", b"6"
 _OCTAL_LIMIT = 8**7
