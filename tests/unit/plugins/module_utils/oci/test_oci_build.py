@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from ansible_collections.alauda.ambient.plugins.module_utils.oci.sources import 
 from unit.plugins.module_utils.oci.conftest import Build
 from unit.plugins.module_utils.oci.oci_world import ROOTFS, blobs, contents, elf, members, one_file, tar_of
 
+Start = Callable[[str], subprocess.Popen[str]]
 # Seconds that an unchanged build of a large image may take.
 UNCHANGED = 0.3
 
@@ -357,18 +359,33 @@ print(next(Builder([request], None).build()).digest)
 """
 
 
-def test_a_kill_leaves_the_old_image_or_the_new_one(tmp_path: Path, rootfs: Path) -> None:
+@pytest.fixture
+def start(tmp_path: Path, rootfs: Path) -> Start:
+    """Start a build of an image for a user in a process of its own; returns when it has begun."""
     (tmp_path / "big").write_bytes(os.urandom(24 << 20))
     script = tmp_path / "killed.py"
     script.write_text(KILLED)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
-    def start(user: str) -> subprocess.Popen[str]:
+    def run(user: str) -> subprocess.Popen[str]:
         command = [sys.executable, str(script), str(tmp_path), user]
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None and process.stdout.readline() == "start\n"
         return process
 
+    return run
+
+
+def test_two_builds_of_one_layout_wait_for_each_other(tmp_path: Path, start: Start) -> None:
+    running = {user: start(user) for user in ("1", "2", "3")}
+    digests = {process.communicate()[0].strip(): user for user, process in running.items()}
+    assert all(process.returncode == 0 for process in running.values()) and len(digests) == 3
+    _manifest, config, held = contents(tmp_path / "layout")
+    (winner,) = digests.keys() & held.keys()
+    assert config["config"]["User"] == digests[winner]
+
+
+def test_a_kill_leaves_the_old_image_or_the_new_one(tmp_path: Path, start: Start) -> None:
     began = time.monotonic()
     known = {start("0").communicate()[0].strip()}
     whole = time.monotonic() - began
