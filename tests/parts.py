@@ -74,7 +74,11 @@ def parts(*, fresh: bool) -> tuple[Part, ...]:
         Part("stand-in", (pytest("tests/environment/ztunnel_standin"),), needs=("toolchain",)),
         Part("integration", (pytest("tests/integration"),), needs=("toolchain",)),
         Part("terminal", (pytest("tests/terminal"),), needs=("toolchain",)),
-        Part("parity", (pytest("tests/parity/test_parity.py"),), needs=("toolchain",)),
+        Part(
+            "parity",
+            (pytest("tests/parity/test_parity.py", "tests/parity/test_chart_repository.py"),),
+            needs=("toolchain",),
+        ),
         Part("parity-1.30", (pytest("tests/parity/test_parity_1_30.py"),), needs=("toolchain",), long=True),
         Part(
             "environment",

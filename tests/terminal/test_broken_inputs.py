@@ -199,7 +199,7 @@ def running(world: World, request: pytest.FixtureRequest) -> Iterator[dict[str, 
         for item in request.session.items
         if isinstance(item, pytest.Function) and hasattr(item, "callspec")
     ]
-    chosen = [param["broken"] for param in params if "broken" in param]
+    chosen = [value for param in params for value in param.values() if isinstance(value, Broken)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         yield {broken.id: pool.submit(run, broken, world.part(broken.id)) for broken in chosen}
 

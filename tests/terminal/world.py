@@ -95,7 +95,7 @@ class Outcome:
         return [line for line in self.text.splitlines() if line.startswith("[ERROR]: ")]
 
 
-def play(world: World, playbook: str, variables: Mapping[str, Any]) -> Outcome:
+def play(world: World, playbook: str, variables: Mapping[str, Any], *options: str) -> Outcome:
     """Run a playbook as a person does who has no checkout: with an inventory and variables of their own."""
     world.file("ansible.cfg", "")
     environment = {
@@ -107,7 +107,7 @@ def play(world: World, playbook: str, variables: Mapping[str, Any]) -> Outcome:
     }
     given = world.file("variables.json", json.dumps(variables))
     result = subprocess.run(
-        ["ansible-playbook", "-i", world.file("hosts.yml", INVENTORY), playbook, "-e", f"@{given}"],
+        ["ansible-playbook", "-i", world.file("hosts.yml", INVENTORY), playbook, "-e", f"@{given}", *options],
         cwd=world.folder,
         env=environment,
         capture_output=True,
