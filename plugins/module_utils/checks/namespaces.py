@@ -45,7 +45,7 @@ def _pods(context: Context) -> Iterator[Object]:
 
 
 def exist(context: Context) -> Outcome:
-    """AMB0401: a patch never creates its target."""
+    """AMB0401: a patch never creates its target; one that is gone needs no release."""
     live = _live(context)
     return Outcome(
         [
@@ -54,7 +54,7 @@ def exist(context: Context) -> Outcome:
                 f"does not exist, though ambient_mesh declares it {declared.state.value}",
                 "Create it first, or take the entry out of ambient_mesh.namespaces",
             )
-            for declared in context.wishes.mesh.namespaces
+            for declared in context.wishes.mesh.enrolled()
             if declared.name not in live
         ],
         note=f"{len(context.wishes.mesh.namespaces)} declared",

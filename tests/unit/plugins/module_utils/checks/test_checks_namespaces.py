@@ -34,9 +34,9 @@ def test_namespaces_that_are_fit(world: Any, examine: Any, make: Any) -> None:
 
 
 def test_a_namespace_that_does_not_exist(world: Any, examine: Any, make: Any) -> None:
-    finding = only_finding(examine(world(make("Namespace", "shop")), "AMB0401", mesh=MESH))
+    finding = only_finding(examine(world(make("Namespace", "default")), "AMB0401", mesh=MESH))
 
-    assert (finding.object, finding.message) == ("Namespace old", "does not exist, though ambient_mesh declares it off")
+    assert (finding.object, finding.message) == ("Namespace shop", "does not exist, though ambient_mesh declares it l4")
 
 
 @pytest.mark.parametrize(
