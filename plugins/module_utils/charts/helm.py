@@ -68,7 +68,7 @@ class Helm:
         """Render one chart to a stream of YAML documents.
 
         Raises:
-            AmbientError: with helm's own words.
+            AmbientError: with helm's own words, without a place.
         """
         command = ["template", release, str(chart), "--namespace", namespace, "--no-hooks", "--skip-tests", "-f", "-"]
         return self._run(command, json.dumps(values))
@@ -105,10 +105,11 @@ class Helm:
             except (OSError, subprocess.TimeoutExpired) as error:
                 raise AmbientError(f"helm {arguments[0]} does not run: {error}", path=self.binary) from error
         if done.returncode != 0:
-            raise AmbientError(f"helm {arguments[0]} failed: {_reason(done.stderr)}", path=" ".join(arguments[1:3]))
+            raise AmbientError(f"helm {arguments[0]} failed: {_reason(done.stderr)}")
         return done.stdout
 
 
 def _reason(stderr: str) -> str:
-    lines = [line.strip() for line in stderr.splitlines() if line.strip() and not line.startswith("WARNING")]
-    return " ".join(lines).removeprefix("Error: ")[:600] or "no reason given"
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith(("WARNING", "Use --debug flag"))]
+    return " ".join(lines).removeprefix("Error: ")[:600].rstrip(".") or "no reason given"

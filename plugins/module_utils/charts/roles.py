@@ -108,7 +108,10 @@ def _items(
 
         def render(component: str) -> str:
             chart = staged(charts[component], order.settings.version, Path(temporary) / component)
-            return helm.template(_RELEASE[component], chart, NAMESPACE_OF[component], values[component])
+            try:
+                return helm.template(_RELEASE[component], chart, NAMESPACE_OF[component], values[component])
+            except AmbientError as error:
+                raise _located(error, component, order.settings) from error
 
         with ThreadPoolExecutor() as pool:
             rendered = dict(zip(charts, pool.map(render, charts), strict=True))
@@ -118,6 +121,13 @@ def _items(
         Item(object=own(obj, order.mesh), wave=wave, patch=False, manager=MANAGER, role=order.role)
         for wave, obj in pairs
     ]
+
+
+def _located(error: AmbientError, component: str, settings: Settings) -> AmbientError:
+    """The error with the variable that it most probably comes from."""
+    if settings.user.get(component):
+        return AmbientError(error.message, path=f"ambient_values.{component}", hint="Correct these values")
+    return AmbientError(error.message, path=f"chart {component}", hint="Check ambient_charts and ambient_helm")
 
 
 def _key(

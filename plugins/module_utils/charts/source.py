@@ -103,7 +103,10 @@ def _pulled(repository: str, name: str, version: str, given: t.Mapping[str, t.An
     if not target.is_dir():
         downloads = cache / "downloads" / digest
         downloads.mkdir(parents=True, exist_ok=True)
-        package = helm.pull(name, repository, version, downloads)
+        try:
+            package = helm.pull(name, repository, version, downloads)
+        except AmbientError as error:
+            raise AmbientError(error.message, path="ambient_charts.repository", hint="Check the URL") from error
         check_digest(package, digest, variable)
         unpack(package, target, variable)
     return _search(target, [name], "ambient_charts.repository")[name]

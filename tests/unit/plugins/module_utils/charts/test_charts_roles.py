@@ -168,6 +168,13 @@ def test_helms_own_words_are_passed_on(desk: Desk) -> None:
     assert not desk.dest.exists()
 
 
+def test_an_error_in_the_users_values_names_them(desk: Desk) -> None:
+    desk.helm = world.helm(desk.path, failure="wrong type for value")
+    with pytest.raises(AmbientError) as error:
+        desk.write(replace(desk.order, settings=Settings("1.31.0", user={"cni": {"cni": "yes"}})))
+    assert str(error.value) == "ambient_values.cni: helm template failed: wrong type for value. Correct these values"
+
+
 def test_hooks_status_and_empty_fields_are_left_out() -> None:
     hook = world.manifest("Job", "x", "batch/v1", annotations={"helm.sh/hook": "test"})
     crd = {**world.manifest("CustomResourceDefinition", "a.b", annotations={}, creationTimestamp=None), "status": {}}
