@@ -16,17 +16,17 @@ MODE = "istio.io/dataplane-mode"
 
 @dataclass(frozen=True)
 class Case:
-    """Objects to plant, variables to set, and the code and words of the refusal.
+    """Objects to plant, variables to set, and what the guard says then: words of a finding for each code.
 
     Attributes:
-        ready: a Deployment among the objects that has to be ready before the guard looks.
+        ready: Deployments among the objects that have to be ready before the guard looks.
     """
 
-    code: str
-    words: str
+    name: str
+    finds: Mapping[str, str]
     objects: tuple[Object, ...] = ()
     variables: Mapping[str, Any] = field(default_factory=dict)
-    ready: str = ""
+    ready: tuple[str, ...] = ()
 
 
 def crd(plural: str, group: str, kind: str) -> Object:
@@ -98,77 +98,77 @@ def namespace(name: str, **labels: str) -> Object:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
 
-def declared(name: str, state: str) -> dict[str, Any]:
-    """Variables that declare one namespace."""
-    return {"ambient_mesh": {"name": "default", "namespaces": [{"name": name, "state": state}]}}
-
-
 def cases(image: str) -> list[Case]:
     """All cases; the image is one that runs on the cluster and becomes ready."""
-    live = workload("Deployment", "injector", image)
     return [
-        Case("AMB0101", "127.0.0.1:1", variables={"ambient_host": "https://127.0.0.1:1", "ambient_kubeconfig": ""}),
-        Case("AMB0103", "missing: list", variables={"ambient_impersonate_user": "somebody-without-rights"}),
-        Case("AMB0104", "CRDs are missing", variables={"ambient_gateway_api": "require"}),
-        Case("AMB0104", "belong to", (crd("gateways", "gateway.networking.k8s.io", "Gateway"),)),
-        Case("AMB0201", "left traces", (crd("servicemeshes", "asm.alauda.io", "ServiceMesh"),)),
-        Case("AMB0202", "idle (0 of 1 ready)", (workload("Deployment", "servicemesh-operator2"),)),
         Case(
-            "AMB0203",
-            "running (1 of 1 ready)",
-            (workload("Deployment", "istiod", image, app="istiod"),),
-            ready="istiod",
+            "nobody answers",
+            {"AMB0101": "127.0.0.1"},
+            variables={"ambient_host": "https://127.0.0.1:1"},
         ),
         Case(
-            "AMB0204",
-            "calls service refuse/injector",
-            (live, service("injector"), webhook("planted", "rev.namespace.sidecar-injector.istio.io", "injector")),
-            ready="injector",
+            "no rights", {"AMB0103": "missing: list"}, variables={"ambient_impersonate_user": "somebody-without-rights"}
         ),
-        Case("AMB0205", "idle (0 of 0 ready)", (workload("DaemonSet", "istio-cni-node"),)),
-        Case(
-            "AMB0206",
-            "service refuse/nobody, which has no ready endpoint",
-            (webhook("planted", "smcp.mutation.maistra.io", "nobody"),),
-        ),
-        Case("AMB0207", "Linkerd is installed", (workload("Deployment", "linkerd-identity"),)),
-        Case(
-            "AMB0208",
-            "Consul service mesh is installed",
-            (workload("Deployment", "x-connect-injector", app="consul", component="connect-injector"),),
-        ),
-        Case("AMB0209", "Kuma or Kong Mesh is installed", (workload("Deployment", "kuma-control-plane"),)),
-        Case("AMB0302", "belongs to mesh blue, not to default", (namespace("refuse-blue", **{OURS: "blue"}),)),
-        Case(
-            "AMB0303",
-            "runs version 1.30.0",
-            (
-                namespace("ztunnel"),
-                workload(
-                    "DaemonSet",
-                    "ztunnel",
-                    namespace="ztunnel",
-                    **{OURS: "default", "app.kubernetes.io/version": "1.30.0"},
-                ),
-            ),
-        ),
-        Case("AMB0401", "does not exist", variables=declared("refuse-nowhere", "l4")),
-        Case(
-            "AMB0402",
-            "label mesh is 'green'",
-            (namespace("refuse-green", mesh="green"),),
-            {**declared("refuse-green", "l4"), "ambient_discovery_selectors": [{"matchLabels": {"mesh": "blue"}}]},
-        ),
-        Case(
-            "AMB0403",
-            "they win over ambient",
-            (namespace("refuse-sidecar", **{"istio-injection": "enabled"}),),
-            declared("refuse-sidecar", "l4"),
-        ),
-        Case(
-            "AMB0406",
-            "is held by kubectl",
-            (namespace("refuse-held", **{MODE: "ambient"}),),
-            declared("refuse-held", "off"),
-        ),
+        Case("no CRDs", {"AMB0104": "Gateway API CRDs are missing"}, variables={"ambient_gateway_api": "require"}),
+        everything(image),
     ]
+
+
+def everything(image: str) -> Case:
+    """Every sign at once: the guard finds each of them, not just the first."""
+    old = {OURS: "default", "app.kubernetes.io/version": "1.30.0"}
+    consul = {"app": "consul", "component": "connect-injector"}
+    return Case(
+        "everything",
+        {
+            "AMB0104": "belong to",
+            "AMB0201": "left traces",
+            "AMB0202": "is installed but idle (0 of 1 ready)",
+            "AMB0203": "is running (1 of 1 ready)",
+            "AMB0204": "is running: webhook rev.namespace.sidecar-injector.istio.io calls service refuse/injector",
+            "AMB0205": "is installed but idle",
+            "AMB0206": "service refuse/nobody, which has no ready endpoint",
+            "AMB0207": "Linkerd is installed but idle",
+            "AMB0208": "Consul service mesh is installed but idle",
+            "AMB0209": "Kuma or Kong Mesh is installed but idle",
+            "AMB0302": "belongs to mesh blue, not to default",
+            "AMB0303": "runs version 1.30.0",
+            "AMB0401": "does not exist",
+            "AMB0402": "label mesh is 'green'",
+            "AMB0403": "they win over ambient",
+            "AMB0406": "is held by kubectl",
+        },
+        (
+            crd("gateways", "gateway.networking.k8s.io", "Gateway"),
+            crd("servicemeshes", "asm.alauda.io", "ServiceMesh"),
+            workload("Deployment", "servicemesh-operator2"),
+            workload("Deployment", "istiod", image, app="istiod"),
+            workload("Deployment", "injector", image),
+            service("injector"),
+            webhook("refuse-istio", "rev.namespace.sidecar-injector.istio.io", "injector"),
+            workload("DaemonSet", "istio-cni-node"),
+            webhook("refuse-maistra", "smcp.mutation.maistra.io", "nobody"),
+            workload("Deployment", "linkerd-identity"),
+            workload("Deployment", "x-connect-injector", **consul),
+            workload("Deployment", "kuma-control-plane"),
+            namespace("refuse-blue", **{OURS: "blue"}),
+            namespace("ztunnel"),
+            workload("DaemonSet", "ztunnel", namespace="ztunnel", **old),
+            namespace("refuse-green", mesh="green"),
+            namespace("refuse-sidecar", **{"istio-injection": "enabled"}),
+            namespace("refuse-held", **{MODE: "ambient"}),
+        ),
+        {
+            "ambient_discovery_selectors": [{"matchLabels": {"mesh": "blue"}}],
+            "ambient_mesh": {
+                "name": "default",
+                "namespaces": [
+                    {"name": "refuse-nowhere", "state": "l4"},
+                    {"name": "refuse-green", "state": "l4"},
+                    {"name": "refuse-sidecar", "state": "l4"},
+                    {"name": "refuse-held", "state": "off"},
+                ],
+            },
+        },
+        ("istiod", "injector"),
+    )

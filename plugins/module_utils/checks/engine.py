@@ -63,6 +63,11 @@ class Report:
         found = [finding for result in self.results for finding in result.findings]
         return sorted(found, key=lambda finding: Severity(finding.severity).rank)
 
+    @property
+    def fatal(self) -> bool:
+        """Whether a check failed after which none could look."""
+        return any(result.check.fatal and result.status == Severity.ERROR.value for result in self.results)
+
     def refuses(self, fail_on: str) -> list[Finding]:
         """The findings that are a reason to stop for `error`, `warning` or `never`."""
         if fail_on == "never":

@@ -7,11 +7,10 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
-from .engine import PASS, Report
+from .engine import PASS, SKIPPED, Report
 from .findings import Finding, Result, Severity
 
 ALL = "all"
-_WELL = (PASS,)
 _WIDTH = 8
 _SHOWN = 50
 
@@ -21,7 +20,7 @@ def lines(report: Report, show: str = ALL) -> list[str]:
 
     Categories with one line for each check, then the findings with what to do, then the count.
     """
-    shown = [result for result in report.results if show == ALL or result.status not in _WELL]
+    shown = [result for result in report.results if show == ALL or _matters(result, report)]
     text: list[str] = []
     for category, results in groupby(shown, key=lambda result: result.check.category):
         text.append(f"{category}:")
@@ -36,6 +35,11 @@ def lines(report: Report, show: str = ALL) -> list[str]:
     if text:
         text.append("")
     return [*text, summary(report)]
+
+
+def _matters(result: Result, report: Report) -> bool:
+    """Whether the line says something to somebody who wants to know what is not well."""
+    return result.status != PASS and (result.status != SKIPPED or not report.fatal)
 
 
 def summary(report: Report) -> str:

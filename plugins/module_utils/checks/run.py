@@ -19,7 +19,7 @@ from ..mesh.selectors import check_selectors
 from . import report as reports
 from .context import Context, Wishes, annotations_of
 from .engine import Report, Selection, run_checks
-from .findings import Phase, Severity, SkipError
+from .findings import Phase, SkipError
 from .fitness import BUNDLE, is_gateway_api
 from .ours import state_of
 from .snapshot import CRDS, Reader, Snapshot
@@ -93,7 +93,7 @@ def judge(request: Request, cluster: Snapshot) -> Answer:
 
 
 def _ours(report: Report, cluster: Snapshot) -> dict[str, str]:
-    if any(result.check.fatal and result.status == Severity.ERROR.value for result in report.results):
+    if report.fatal:
         return {}
     try:
         return {"ours": state_of(cluster)}

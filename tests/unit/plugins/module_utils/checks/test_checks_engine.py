@@ -110,6 +110,11 @@ def test_nothing_is_asked_of_a_cluster_that_does_not_answer(world: Any) -> None:
     assert str(report.findings[0]) == "AMB0101 https://10.0.0.1:6443: no route to host. Check the network"
     assert {result.status for result in report.results[1:]} == {"skipped"}
     assert not silent.lists
+    assert reports.lines(report, "findings")[:2] == [
+        "cluster:",
+        "  error   AMB0101 API server answers: https://10.0.0.1:6443",
+    ]
+    assert len(reports.lines(report, "findings")) == 10
 
 
 def test_a_cluster_that_does_not_answer_is_told_though_another_check_was_asked_for(world: Any) -> None:
