@@ -92,8 +92,8 @@ def parts(*, fresh: bool) -> tuple[Part, ...]:
         ),
         Part("molecule install", (molecule("install"),), needs=("environment",), environment=CLUSTER),
         Part("molecule refuse", (molecule("refuse"),), needs=("environment",), environment=CLUSTER),
-        Part("cluster", (pytest("tests/cluster"),), needs=("environment",), environment=CLUSTER),
         Part("packaging", (pytest("tests/packaging"),), needs=("environment",), environment=CLUSTER),
+        Part("cluster", (pytest("tests/cluster"),), needs=("environment",), environment=CLUSTER),
         Part("lifecycle", (pytest("tests/lifecycle"),), needs=("toolchain",), long=True),
         Part("clean-up", (Command("cluster", (*ENVIRONMENT, "down", *TEST_CLUSTER)),), when_green=True),
     )
