@@ -69,7 +69,7 @@ def local_file(source: str, sha256: str, cache: Path, variable: str) -> Path:
     if not is_url(source):
         path = Path(source).expanduser()
         if not path.is_file():
-            raise AmbientError("no such file", path=f"{variable}: {path}")
+            raise AmbientError("no such file", path=f"{variable}: {path}", hint="Give a path that exists, or a URL")
         if sha256:
             check_digest(path, require_digest(sha256, f"{variable}.sha256"), variable)
         return path

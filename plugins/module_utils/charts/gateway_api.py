@@ -37,7 +37,9 @@ def crd_files(source: str, sha256: str, cache: Path) -> list[Path]:
     files = sorted([*directory.glob("*.yaml"), *directory.glob("*.yml")])
     files = [path for path in files if path.name != "kustomization.yaml"]
     if not files:
-        raise AmbientError("no YAML files", path=f"{VARIABLE}: {directory}")
+        raise AmbientError(
+            "no YAML files", path=f"{VARIABLE}: {directory}", hint="Point it at the Gateway API's config/crd/standard"
+        )
     return files
 
 
@@ -57,7 +59,9 @@ def crd_objects(files: t.Sequence[Path]) -> list[Object]:
     for obj in objects:
         _check(obj)
     if not any(obj["kind"] == "CustomResourceDefinition" for obj in objects):
-        raise AmbientError("no CustomResourceDefinition found", path=VARIABLE)
+        raise AmbientError(
+            "no CustomResourceDefinition found", path=VARIABLE, hint="Point it at the Gateway API's config/crd/standard"
+        )
     return objects
 
 
@@ -67,4 +71,6 @@ def _check(obj: Object) -> None:
     crd = kind == "CustomResourceDefinition" and name.endswith(f".{GROUP}")
     policy = kind in _POLICIES and name.endswith(GROUP)
     if not (crd or policy):
-        raise AmbientError(f"{kind} {name} is not part of the Gateway API", path=VARIABLE)
+        raise AmbientError(
+            f"{kind} {name} is not part of the Gateway API", path=VARIABLE, hint="Give the CRDs as they were published"
+        )

@@ -85,7 +85,9 @@ def fingerprint(chart: Path) -> str:
 def _directory(given: t.Mapping[str, t.Any]) -> Path:
     path = Path(str(given["directory"])).expanduser()
     if not path.is_dir():
-        raise AmbientError("no such directory", path=f"ambient_charts.directory: {path}")
+        raise AmbientError(
+            "no such directory", path=f"ambient_charts.directory: {path}", hint="Point it at Istio's manifests/charts"
+        )
     return path
 
 
