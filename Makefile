@@ -23,7 +23,7 @@ READY := .venv/.ready .cache/collections/.ready
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo demo-down
 demo: $(READY) ## a kind cluster, the mesh on it, and the proofs (DEMO_CONTEXT=name: that kubeconfig context instead)

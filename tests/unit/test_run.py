@@ -1,0 +1,93 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The runner of the test suite: what it counts, what it leaves out, how it ends."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import run
+from parts import Command, Part, parts
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+REPORT = '<testsuites><testsuite tests="5" failures="1" errors="1" skipped="1"/></testsuites>'
+GOOD = Command("good", (sys.executable, "-c", "pass"))
+BAD = Command("bad", (sys.executable, "-c", "raise SystemExit(3)"))
+
+
+def test_cases_of_a_report_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "report.xml").write_text(REPORT)
+    assert str(run.pytest_tally(tmp_path / "report.xml")) == "2 passed, 2 failed, 1 skipped"
+
+
+@pytest.mark.parametrize("text", ["", '<testsuites><testsuite tests="0"/></testsuites>'])
+def test_a_run_without_cases_has_failed(tmp_path: Path, text: str) -> None:
+    (tmp_path / "report.xml").write_text(text)
+    assert run.pytest_tally(tmp_path / "report.xml").failed == 1
+    assert run.pytest_tally(tmp_path / "none.xml").failed == 1
+
+
+def test_each_command_counts_and_a_failure_does_not_stop_the_part() -> None:
+    tally = run.run_part(Part("part", (BAD, GOOD)), set())
+    assert str(tally) == "1 passed, 1 failed"
+    assert tally.failures == ["part: bad"]
+
+
+def test_a_part_whose_need_has_failed_counts_as_failed() -> None:
+    tally = run.run_part(Part("part", (GOOD, GOOD), needs=("cluster",)), {"cluster"})
+    assert str(tally) == "0 passed, 2 failed"
+
+
+def test_a_command_that_hangs_is_ended(tmp_path: Path) -> None:
+    script = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
+    assert run.execute(Command("hangs", (sys.executable, "-c", script), timeout=1), {}) == 124
+
+
+def test_named_parts_bring_what_they_need_and_keep_the_order() -> None:
+    assert [part.name for part in run.chosen(["molecule"], False)] == [
+        "toolchain",
+        "environment",
+        "molecule install",
+        "molecule refuse",
+    ]
+
+
+def test_long_parts_run_only_when_asked_for() -> None:
+    short = {part.name for part in run.chosen([], False)}
+    every = {part.name for part in run.chosen([], True)}
+    assert every - short == {part.name for part in parts(fresh=True) if part.long}
+    assert every - short
+
+
+def test_an_unknown_part_is_answered_with_the_list() -> None:
+    with pytest.raises(SystemExit, match=r"called mole\. The parts: lint, unit"):
+        run.chosen(["mole"], False)
+
+
+def test_every_need_is_a_part_that_runs_before() -> None:
+    seen: set[str] = set()
+    for part in parts(fresh=True):
+        assert set(part.needs) <= seen
+        seen.add(part.name)
+
+
+def test_the_run_closes_with_its_count(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    after = Part("after", (GOOD,), when_green=True)
+    monkeypatch.setattr(run, "chosen", lambda names, everything: [Part("a", (GOOD, BAD)), Part("b", (GOOD,)), after])
+    monkeypatch.setattr(run, "REPORTS", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["run.py"])
+    assert run.main() == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "2 passed, 1 failed"
+    assert lines[-2] == "failed: a: bad"
+
+
+def test_help_is_the_default_and_names_the_targets() -> None:
+    shown = subprocess.run(["make"], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+    for target in ("demo", "demo-down", "test", "test-all", "lint", "unit", "molecule", "cluster", "help"):
+        assert f" {target} " in shown
