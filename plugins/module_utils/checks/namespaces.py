@@ -10,10 +10,10 @@ from ..mesh.patches import DISCOVERY_MANAGER, ENROLMENT_MANAGER
 from ..mesh.selectors import discovery_labels, selects
 from ..mesh.spec import MODE_AMBIENT, MODE_LABEL
 from . import versions
-from .context import Context, annotations_of, describe, field_holders, labels_of, name_of
+from .context import Context, annotations_of, describe, field_holders, labels_of, name_of, namespace_of
 from .findings import Outcome, Problem, Severity
 from .ours import is_ours
-from .snapshot import NAMESPACES, PODS, Object
+from .snapshot import NAMESPACES, POD_METADATA, PODS, Object
 
 _INJECTION = "istio-injection"
 _REVISION = "istio.io/rev"
@@ -34,14 +34,20 @@ def _enrolled_live(context: Context) -> Iterator[Object]:
     return (live[declared.name] for declared in context.wishes.mesh.enrolled() if declared.name in live)
 
 
+def _captures_host_network(context: Context) -> bool:
+    version = versions.parse(context.wishes.version)
+    return version is not None and version <= versions.LAST_WITH_HOST_NETWORK
+
+
 def _pods(context: Context) -> Iterator[Object]:
-    """The pods of the namespaces that shall be enrolled."""
+    """The pods of the namespaces that shall be enrolled, whole only where a check looks at their specs."""
+    resource = PODS if _captures_host_network(context) else POD_METADATA
     names = {name_of(namespace) for namespace in _enrolled_live(context)}
     if len(names) < _MANY:
         for name in sorted(names):
-            yield from context.cluster.list_in(PODS, name)
+            yield from context.cluster.list_in(resource, name)
     else:
-        yield from (pod for pod in context.cluster.all(PODS) if pod["metadata"]["namespace"] in names)
+        yield from (pod for pod in context.cluster.all(resource) if namespace_of(pod) in names)
 
 
 def exist(context: Context) -> Outcome:
@@ -125,8 +131,7 @@ def _is_gateway(pod: Object) -> bool:
 
 def no_host_network(context: Context) -> Outcome:
     """AMB0404: the CNI agent of Istio up to 1.30.3 redirects the node's own traffic for such a pod."""
-    version = versions.parse(context.wishes.version)
-    if version is None or version > versions.LAST_WITH_HOST_NETWORK:
+    if not _captures_host_network(context):
         return Outcome(note=f"Istio {context.wishes.version} leaves hostNetwork pods alone")
     return Outcome(
         [

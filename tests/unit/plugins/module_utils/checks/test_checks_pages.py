@@ -49,7 +49,13 @@ def index() -> str:
     return f"""{LICENCE}
 # All checks
 
-What holds when a check passes. The severity is that of most of its findings.
+`ansible-playbook alauda.ambient.check` runs those of the phases `pre` and `namespaces` and only reads. Other phases:
+`-e '{{"ambient_guard_phases": ["mesh"]}}'`. `ambient_guard_only` and `ambient_guard_skip` take codes and categories,
+`ambient_guard_fail_on` is `error`, `warning` or `never`, `ambient_guard_report` names a file for the report as JSON.
+`site.yml` runs the phases `pre` and `namespaces` before it changes anything, `uninstall.yml` the phase `uninstall`.
+
+The title says what holds when the check passes. The severity is that of most of its findings.
+A check that could not look is `skipped`, with the reason, and never passes.
 
 | code | title | category | phase | severity |
 |---|---|---|---|---|

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.checks.rights import RIGHTS
 from ansible_collections.alauda.ambient.plugins.module_utils.checks.signals import MESHES
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 PLANNED = {"gateways.gateway.networking.k8s.io": "v1.6.0"}
 GATEWAY_CRDS = ("gatewayclasses", "gateways", "grpcroutes", "httproutes", "referencegrants")
@@ -263,6 +265,22 @@ def test_traces_are_told_without_refusing(world: Any, examine: Any, make: Any, c
 def test_every_mesh_of_the_table_has_its_signs(make: Any) -> None:
     assert set(planted(make)) == set(CODES)
     assert all(any(signs) for signs in planted(make).values())
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_mixture_of_signs_crashes_it_or_hides_a_running_mesh(
+    world: Any, examine: Any, make: Any, installation: Any, data: st.DataObject
+) -> None:
+    signs = planted(make)
+    chosen = data.draw(st.lists(st.sampled_from(CODES), unique=True))
+    objects = [obj for code in chosen for obj in data.draw(st.sampled_from(signs[code]))]
+    running = [code for code in chosen if signs[code][0] and all(obj in objects for obj in signs[code][0])]
+    ours = data.draw(st.integers(0, 5))
+
+    report = examine(world(*installation()[:ours], *data.draw(st.permutations(objects))), "other-meshes")
+
+    assert all(statuses(report)[code] == "error" for code in running)
 
 
 def test_look_alikes_do_not_trip_it(world: Any, examine: Any, make: Any) -> None:
