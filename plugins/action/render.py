@@ -19,15 +19,11 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, variables)
         result.update(self._execute_module(task_vars=variables))
         if not result.get("failed"):
-            counted = (("written", "to write"), ("removed", "to remove"))
-            words = [
-                f"{len(result[done])} {todo if self._task.check_mode else done}"
-                for done, todo in counted
-                if result[done]
-            ]
+            written, removed = len(result["written"]), len(result["removed"])
+            if self._task.check_mode:
+                said = f"{written} files to write, {removed} to remove"
+            else:
+                said = f"{written} files written, {removed} removed"
             host = variables.get("inventory_hostname", "tree")
-            said = ", ".join(words) or "nothing to write"
-            Display().display(
-                f"{host}:\n  files {said}; {result['objects']} manifests in {self._task.args.get('dest')}"
-            )
+            Display().display(f"{host}:\n  {said}; {result['objects']} manifests in {self._task.args.get('dest')}")
         return result
