@@ -1,0 +1,107 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a person reads when the guard lets a cluster pass, and when it refuses one, under the default callback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.alauda.ambient.plugins.module_utils.kube.client import Client
+from ansible_collections.alauda.ambient.plugins.module_utils.manifests.identity import Identity
+
+OWN_APISERVER = True  # other tests leave things behind that the checks would find
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+URL = "https://github.com/alauda/ansible-collection-ambient/blob/main/docs/checks"
+Play = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def play(apiserver: Any, tmp_path: Path) -> Play:
+    """Run the playbook as a user does who has the collection, an inventory and no ansible.cfg."""
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text(
+        f"""
+all:
+  hosts:
+    east:
+      ansible_connection: local
+      ansible_python_interpreter: "{sys.executable}"
+      ambient_kubeconfig: {apiserver.kubeconfig}
+      ambient_version: "1.31.0"
+      ambient_gateway_api: install
+      ambient_work_dir: {tmp_path}/work
+"""
+    )
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "K8S_AUTH_"))}
+    environment |= {
+        "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".cache" / "collections"),
+        "ANSIBLE_HOME": str(tmp_path / "ansible"),
+        "ANSIBLE_NOCOLOR": "1",
+        "COLUMNS": "200",
+    }
+    program = str(Path(sys.executable).parent / "ansible-playbook")
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [program, "-i", str(inventory), "alauda.ambient.check", *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def test_a_fit_cluster_is_told_line_by_line(play: Play) -> None:
+    run = play()
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    lines = run.stdout.splitlines()
+    assert "east:" in lines
+    assert "  other-meshes:" in lines
+    assert "    pass    AMB0203 No other istiod" in lines
+    assert "  23 checks: 23 pass" in lines
+
+
+def test_a_refusal_says_what_where_and_what_to_do(play: Play, client: Client) -> None:
+    istiod = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "istiod", "namespace": "default", "labels": {"app": "istiod"}},
+        "spec": {
+            "selector": {"matchLabels": {"app": "istiod"}},
+            "template": {
+                "metadata": {"labels": {"app": "istiod"}},
+                "spec": {"containers": [{"name": "discovery", "image": "none.invalid/pilot"}]},
+            },
+        },
+    }
+    client.apply(istiod, "tests")
+    run = play("-e", "ambient_guard_show=findings")
+    client.delete(Identity.of(istiod))
+
+    assert run.returncode == 2
+    what = "AMB0203 Deployment default/istiod: Another istiod is installed but idle (0 of 1 ready)"
+    fix = "Remove it (istioctl uninstall, helm uninstall), or leave this cluster to it"
+    text = run.stdout + run.stderr
+    errors = [line for line in text.splitlines() if line.startswith("[ERROR]")]
+    assert errors == [f"[ERROR]: Task failed: Action failed: {what}. {fix}. Nothing was changed"]
+    report = """\
+east:
+  other-meshes:
+    error   AMB0203 No other istiod: Deployment default/istiod
+
+  findings:
+    error AMB0203 Deployment default/istiod
+      Another istiod is installed but idle (0 of 1 ready)
+      do: Remove it (istioctl uninstall, helm uninstall), or leave this cluster to it
+      see: {url}/AMB0203.md
+
+  23 checks: 22 pass, 1 error
+"""
+    assert report.format(url=URL) in run.stdout
+    assert '"findings"' not in text
+    assert "Traceback" not in text
