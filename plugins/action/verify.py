@@ -19,7 +19,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the module, print its report, and keep the result short where it fails."""
-        result = super().run(tmp, task_vars)
+        result: dict[str, Any] = super().run(tmp, task_vars)
         result.update(run_with_progress(self, task_vars or {}))
         display = Display()
         for line in result.get("summary", []):
