@@ -68,7 +68,7 @@ def as_dict(report: Report) -> dict[str, Any]:
 
 def _line(result: Result) -> str:
     detail = result.detail
-    if not detail and result.findings:
+    if result.findings:
         others = len(result.findings) - 1
         detail = result.findings[0].object + (f" and {others} more" if others else "")
     ending = f": {detail}" if detail else ""
