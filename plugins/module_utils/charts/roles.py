@@ -24,7 +24,7 @@ from .source import chart_dirs, fingerprint, staged
 from .values import NAMESPACE_OF, Settings, Values, helm_values
 
 # Part of the cache's key: raise it when the same inputs give other objects.
-_FORMAT = 1
+_FORMAT = 2
 MANAGER = "alauda.ambient"
 COMPONENTS_OF = {"control_plane": ("base", "istiod"), "cni": ("cni",), "ztunnel": ("ztunnel",)}
 _RELEASE = {"base": "istio-base", "istiod": "istiod", "cni": "istio-cni", "ztunnel": "ztunnel"}

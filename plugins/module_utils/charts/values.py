@@ -26,6 +26,10 @@ NAMESPACE_OF = {
 COMPONENTS = tuple(NAMESPACE_OF)
 IMAGES = ("pilot", "install-cni", "ztunnel", "proxyv2", "echo")
 
+# These charts copy what stands under one key over everything else, also over the user's values.
+_COPIED_OVER = {"istiod": "pilot", "cni": "cni"}
+_READ_BEFORE = ("global", "platform", "compatibilityVersion")
+
 _DIGEST_REF = re.compile(r"^[^\s@]+/[^\s@]+@sha256:[0-9a-f]{64}$")
 _VERSION = re.compile(r"^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$")
 # Values that decide where and under which name a component lives: the rest of the collection counts on them.
@@ -106,9 +110,21 @@ def merge(base: Values, over: t.Mapping[str, t.Any]) -> Values:
 
 def helm_values(component: str, settings: Settings) -> Values:
     """Return the complete values for one component's chart, the user's last."""
-    own = merge(_common(settings), _OWN[component](settings))
-    own = merge(own, platform_values(settings.platform, component))
-    return merge(own, settings.user.get(component, {}))
+    values = merge(_common(settings), _OWN[component](settings))
+    for layer in (platform_values(settings.platform, component), settings.user.get(component, {})):
+        values = merge(values, _lasting(component, layer))
+    return values
+
+
+def _lasting(component: str, values: t.Mapping[str, t.Any]) -> Values:
+    """The same values, at the place where no profile of the chart can override them."""
+    key = _COPIED_OVER.get(component)
+    if key is None or not isinstance(values.get(key, {}), dict):
+        return dict(values)  # what is no mapping there is for the chart to refuse
+    early = {name: value for name, value in values.items() if name in _READ_BEFORE}
+    rest = {name: value for name, value in values.items() if name not in (*_READ_BEFORE, key)}
+    rest = merge(rest, values.get(key, {}))
+    return {**early, **({key: rest} if rest else {})}
 
 
 def _common(settings: Settings) -> Values:

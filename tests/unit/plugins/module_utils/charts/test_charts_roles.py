@@ -100,7 +100,7 @@ def test_helm_runs_again_when_an_input_has_changed(desk: Desk, what: str) -> Non
 
 def test_values_travel_through_the_input_and_no_argument_holds_them(desk: Desk) -> None:
     desk.write(replace(desk.order, settings=Settings("1.31.0", user={"cni": {"word": "hidden"}})))
-    assert json.loads((desk.path / "values.json").read_text())["word"] == "hidden"
+    assert json.loads((desk.path / "values.json").read_text())["cni"]["word"] == "hidden"
     assert "hidden" not in (desk.path / "helm.log").read_text()
 
 

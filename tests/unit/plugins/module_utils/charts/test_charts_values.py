@@ -48,7 +48,8 @@ def test_the_user_comes_last(component: str) -> None:
     settings = Settings("1.31.0", platform="gke", user={component: {"global": {"tag": "mine"}, "cniBinDir": "/mine"}})
     values = helm_values(component, settings)
     assert values["global"]["tag"] == "mine"
-    assert values["cniBinDir"] == "/mine"
+    place = {"istiod": "pilot", "cni": "cni"}.get(component)
+    assert (values[place] if place else values)["cniBinDir"] == "/mine"
     assert values["profile"] == "ambient"
 
 
@@ -98,9 +99,15 @@ def test_platform_values(platform: str, component: str, expected: dict) -> None:
 
 
 def test_acp_runs_istio_cni_behind_multus() -> None:
-    values = helm_values("cni", Settings("1.31.0", platform="acp"))
+    values = helm_values("cni", Settings("1.31.0", platform="acp"))["cni"]
     assert (values["provider"], values["chained"], values["cniConfDir"]) == ("multus", False, "/etc/cni/multus/net.d")
-    assert helm_values("istiod", Settings("1.31.0", platform="acp"))["cni"] == {"enabled": True, "provider": "multus"}
+    istiod = helm_values("istiod", Settings("1.31.0", platform="acp"))["pilot"]
+    assert istiod["cni"] == {"enabled": True, "provider": "multus"}
+
+
+def test_the_charts_own_key_wins_over_the_same_words_beside_it() -> None:
+    user = {"cni": {"logging": {"level": "info"}, "env": {"A": "1"}, "cni": {"env": {"A": "2"}}}}
+    assert helm_values("cni", Settings("1.31.0", user=user))["cni"] == {"logging": {"level": "info"}, "env": {"A": "2"}}
 
 
 def test_an_unknown_platform_is_refused_with_the_list() -> None:
