@@ -119,7 +119,9 @@ class Probe:
             self.cluster.apply(namespace(self.plan, name), MANAGER)
         for manifest in workload(self.plan):
             self.cluster.apply(manifest, MANAGER)
-        pods = self._until(self._pods, lambda found: len(found) == 3 and all(map(is_ready, found)), self.timeout)
+        pods = self._until(self._everywhere, lambda found: len(found) == 3 and all(map(is_ready, found)), self.timeout)
+        if len(pods) < 3:
+            return f"only {len(pods)} of 3 are there"
         reasons: dict[str, list[str]] = {}
         for pod in pods:
             if not is_ready(pod):
@@ -130,21 +132,29 @@ class Probe:
         return Plain(inside=self._ask(INSIDE), outside=self._ask(OUTSIDE))
 
     def _enrol(self) -> dict[str, str]:
-        self._ready_since = {name_of(pod): _ready_since(pod) for pod in self._pods(INSIDE)}
+        self._ready_since = {name_of(pod): _ready_since(pod) for pod in self._pods()}
         self.cluster.apply(namespace(self.plan, INSIDE, enrolled=True), MANAGER)
         marks = self._until(self._redirections, lambda found: set(found.values()) == {"enabled"}, SETTLE)
         self._enrolled_at = self.clock.now()
         return marks
 
     def _redirections(self) -> dict[str, str]:
-        return {name_of(pod): redirection(pod) for pod in self._pods(INSIDE)}
+        return {name_of(pod): redirection(pod) for pod in self._pods()}
 
-    def _ask(self, space: str, url: str = "", within: float = SETTLE) -> Exchange:
-        """One request that is answered, asked again until then for `within` seconds."""
-        return self._until(lambda: self._ask_once(space, url), lambda answer: answer.ok, within)
+    def _ask(self, space: str) -> Exchange:
+        """One request that is answered, asked again until then."""
+        return self._until(lambda: self._ask_once(space), lambda answer: answer.ok, SETTLE)
 
-    def _ask_once(self, space: str, url: str = "") -> Exchange:
-        command = ["/usr/local/bin/client", "--count", "1", "--timeout", "3s", url or self.plan.url]
+    def _refused(self, space: str) -> Exchange:
+        """A request without an answer three times in a row: one alone may be an accident."""
+        for dummy in range(3):
+            answer = self._ask_once(space)
+            if answer.ok:
+                break
+        return answer
+
+    def _ask_once(self, space: str) -> Exchange:
+        command = ["/usr/local/bin/client", "--count", "1", "--timeout", "3s", self.plan.url]
         status, out, err = self.cluster.exec(space, self.plan.client, CONTAINER, command)
         who = f"{space}/{self.plan.client}"
         if status == 0 and "StatusCode=200" in out and f"Hostname={self.plan.server}" in out:
@@ -174,7 +184,7 @@ class Probe:
         return self._until(self._certified_once, lambda found: not found.unknown and not found.unsigned, SETTLE)
 
     def _certified_once(self) -> Certified:
-        pods = self._pods(INSIDE)
+        pods = self._pods()
         known = facts.workloads(self.cluster, self.cluster.list("v1", "Pod", ISTIOD_NAMESPACE, "app=istiod"))
         unknown = [name_of(pod) for pod in pods if known.get(name_of(pod), {}).get("tunnelProtocol") != "HBONE"]
         roots, now = facts.roots(self.cluster), facts.utc_now()
@@ -193,15 +203,15 @@ class Probe:
         self._strict_at = self.clock.now()
         # The stand-in enforces nothing, so there is nothing to wait for; one look shows it.
         patience = 1.0 if self.seen.stand_in.value else SETTLE
-        outside = self._until(lambda: self._ask_once(OUTSIDE), lambda answer: not answer.ok, patience)
-        inside = self._ask(INSIDE, within=5.0)
+        outside = self._until(lambda: self._refused(OUTSIDE), lambda answer: not answer.ok, patience)
+        inside = self._ask(INSIDE)
         refused = [line["error"] for line in self._lines(OUTSIDE, self._strict_at) if line["error"]]
         return Strict(before, outside, inside, logged=refused[-1] if refused else "")
 
     def _kubelet(self) -> Kubelet:
         self._pause(WATCH_PROBES - (self.clock.now() - max(self._strict_at, self._enrolled_at)))
         troubles = []
-        for pod in self._pods(INSIDE):
+        for pod in self._pods():
             if restarts(pod):
                 troubles.append(f"{name_of(pod)} was restarted {restarts(pod)} times")
             elif not is_ready(pod) or _ready_since(pod) != self._ready_since.get(name_of(pod)):
@@ -219,7 +229,7 @@ class Probe:
     def _remove(self) -> list[str]:
         """Delete both namespaces and wait; the names of those that stay."""
         mine = [name for name in (INSIDE, OUTSIDE) if self.cluster.get("v1", "Namespace", name)]
-        for pod in self._pods() if mine else ():
+        for pod in self._everywhere() if mine else ():
             # Gone at once: an empty namespace goes in one round of the namespace controller, a full one in two.
             self.cluster.delete("v1", "Pod", str(pod["metadata"]["name"]), str(pod["metadata"]["namespace"]))
         for name in mine:
@@ -228,9 +238,15 @@ class Probe:
             lambda: [name for name in mine if self.cluster.get("v1", "Namespace", name)], lambda left: not left, REMOVE
         )
 
-    def _pods(self, space: str = "") -> list[dict[str, Any]]:
-        spaces = [space] if space else [INSIDE, OUTSIDE]
-        return [pod for name in spaces for pod in self.cluster.list("v1", "Pod", name, PROBE_LABEL)]
+    def _everywhere(self) -> list[dict[str, Any]]:
+        return [pod for space in (INSIDE, OUTSIDE) for pod in self.cluster.list("v1", "Pod", space, PROBE_LABEL)]
+
+    def _pods(self) -> list[dict[str, Any]]:
+        """The two pods in the mesh. Nothing may be said about pods that are gone."""
+        found = self.cluster.list("v1", "Pod", INSIDE, PROBE_LABEL)
+        if len(found) != 2:
+            raise AmbientError(f"{len(found)} of the probe's 2 pods are there")
+        return found
 
     def _until(self, read: Callable[[], T], enough: Callable[[T], bool], seconds: float) -> T:
         end = self.clock.now() + seconds

@@ -109,6 +109,40 @@ def test_a_log_without_identities_fails() -> None:
     assert "src.workload=client-abc" in verdict.evidence
 
 
+def test_one_lost_request_is_no_refusal() -> None:
+    world = World(carries=False)
+    real, lost = world.exec, []
+
+    def lossy(namespace: str, *rest: Any) -> tuple[int, str, str]:
+        if namespace == OUTSIDE and world._mode() == "STRICT" and len(lost) < 2:
+            lost.append(namespace)
+            return 1, "", "i/o timeout"
+        return real(namespace, *rest)
+
+    world.exec = lossy  # type: ignore[method-assign, assignment]
+    assert probe(world)["probe-strict"].verdict.result == "fail"
+    assert len(lost) == 2
+
+
+def test_pods_that_vanish_prove_nothing() -> None:
+    world = World()
+    real = world.exec
+
+    def evict(*arguments: Any) -> tuple[int, str, str]:
+        answer = real(*arguments)
+        if world._mode() == "STRICT":
+            world.objects = {key: found for key, found in world.objects.items() if "server" not in key[2]}
+        return answer
+
+    world.exec = evict  # type: ignore[method-assign]
+    checked = probe(world)
+    for name in ("probe-kubelet", "probe-unenrolled"):
+        assert (checked[name].verdict.result, "1 of the probe's 2 pods" in checked[name].verdict.evidence) == (
+            "not-proven",
+            True,
+        )
+
+
 def test_old_log_lines_prove_nothing() -> None:
     world = World(carries=False)
     spaces = 'src.namespace="ambient-verify" dst.namespace="ambient-verify"'
