@@ -9,10 +9,10 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from .context import Context, describe, name_of
-from .findings import Outcome, Problem, SkipError
+from .findings import Outcome, Problem
 from .ours import is_ours
 from .signals import Mesh, Workload
-from .snapshot import CRDS, DAEMONSETS, ENDPOINT_SLICES, MUTATING_WEBHOOKS, Object, Resource, Snapshot
+from .snapshot import CRDS, DAEMONSETS, ENDPOINT_SLICES, MUTATING_WEBHOOKS, Object, Resource, SkipError, Snapshot
 
 RUNNING = "is running"
 IDLE = "is installed but idle"

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from ..errors import AmbientError
 from ..mesh.names import did_you_mean
 from .context import Context
-from .findings import Check, Finding, Outcome, Phase, Problem, Result, Severity, SkipError
+from .findings import Check, Finding, Outcome, Phase, Problem, Result, Severity
+from .snapshot import SkipError
 
 PASS = "pass"
 SKIPPED = "skipped"

@@ -38,10 +38,6 @@ class Phase(Enum):
     UNINSTALL = "uninstall"
 
 
-class SkipError(Exception):
-    """A check could not look; the text says why, after "skipped: "."""
-
-
 @dataclass(frozen=True)
 class Problem:
     """One thing that a check's function found; the engine makes a Finding of it.

@@ -19,10 +19,10 @@ from ..mesh.selectors import check_selectors
 from . import report as reports
 from .context import Context, Wishes, annotations_of
 from .engine import Report, Selection, run_checks
-from .findings import Phase, SkipError
+from .findings import Phase
 from .fitness import BUNDLE, is_gateway_api
 from .ours import state_of
-from .snapshot import CRDS, Reader, Snapshot
+from .snapshot import CRDS, Reader, SkipError, Snapshot
 from .table import CHECKS
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from ..errors import AmbientError
-from .findings import SkipError
 
 Object = Mapping[str, Any]
 Raw = list[dict[str, Any]]
@@ -20,6 +19,10 @@ T = TypeVar("T")
 
 _CONNECTIONS = 8
 _FORBIDDEN = 403
+
+
+class SkipError(Exception):
+    """A check could not look; the text says why, after "skipped: "."""
 
 
 class Reader(Protocol):

@@ -17,9 +17,8 @@ from ansible_collections.alauda.ambient.plugins.module_utils.checks.findings imp
     Phase,
     Problem,
     Severity,
-    SkipError,
 )
-from ansible_collections.alauda.ambient.plugins.module_utils.checks.snapshot import NAMESPACES, Snapshot
+from ansible_collections.alauda.ambient.plugins.module_utils.checks.snapshot import NAMESPACES, SkipError, Snapshot
 from ansible_collections.alauda.ambient.plugins.module_utils.checks.table import CHECKS
 from ansible_collections.alauda.ambient.plugins.module_utils.errors import AmbientError
 
