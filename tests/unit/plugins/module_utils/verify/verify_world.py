@@ -242,7 +242,7 @@ class World:
             return [n for (k, dummy, dummy2), n in self.objects.items() if k == kind and self._ambient(n)]
         return [
             self._live(found)
-            for (k, space, _), found in self.objects.items()
+            for (k, space, dummy), found in self.objects.items()
             if k == kind and namespace in (None, space)
         ]
 
