@@ -121,8 +121,12 @@ def _workload(core: client.CoreV1Api, node: str, image: str) -> client.V1Pod:
     spec = {"nodeName": node, "terminationGracePeriodSeconds": 0, "containers": [container]}
     labels = {"networking.istio.io/tunnel": "http"}
     core.create_namespaced_pod(DISCOVERED, {"metadata": {"name": "web", "labels": labels}, "spec": spec})
-    running = lambda pod: pod if pod.status.phase == "Running" else None  # noqa: E731
-    return until(PATIENCE, "the workload runs", lambda: running(core.read_namespaced_pod("web", DISCOVERED)))
+
+    def running() -> client.V1Pod | None:
+        pod = core.read_namespaced_pod("web", DISCOVERED)
+        return pod if pod.status.phase == "Running" else None
+
+    return until(PATIENCE, "the workload runs", running)
 
 
 def _remove(core: client.CoreV1Api) -> None:

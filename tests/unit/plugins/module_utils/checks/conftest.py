@@ -30,7 +30,7 @@ class World:
         self.lists: Counter[tuple[str, str | None]] = Counter()
 
     def version(self) -> Mapping[str, Any]:
-        if self.failure:
+        if self.failure is not None:
             raise self.failure
         return {"gitVersion": self.git_version}
 
