@@ -98,7 +98,8 @@ def test_build_again_and_change(project: Project) -> None:
 
 
 def test_the_stand_in_is_named_as_one(project: Project) -> None:
-    environment = {"ztunnel": {"kind": "stand-in", "version": "1.31.0"}}
+    definition = str(CHECKOUT / "tests/environment/images/ztunnel-standin/image.yml")
+    environment = {"ztunnel": {"kind": "stand-in", "version": "1.31.0", "definition": definition}}
     succeeded(project.run(ambient_environment=environment, ambient_images_names=["ztunnel"]), changed=True)
     image = project.images()["ztunnel"]
     assert image["source"] == "stand-in" and image["ref"].startswith("ambient.local/ztunnel-standin@")

@@ -20,6 +20,7 @@ from .shell import run
 
 ISTIO = Path(toolchain.__file__).parent / "toolchain" / "istio"
 STAND_IN = Path(toolchain.__file__).parent / "ztunnel_standin"
+STAND_IN_IMAGE = Path(toolchain.__file__).parent / "images/ztunnel-standin/image.yml"
 IMAGE_BINARIES = ("pilot-discovery", "pilot-agent", "install-cni", "istio-cni", "echo-server", "echo-client")
 
 
@@ -30,6 +31,11 @@ class Ztunnel:
     kind: str
     version: str
     path: Path | None
+
+    @property
+    def definition(self) -> str:
+        """The image.yml of the stand-in, which users have not; "" for any other: theirs is in images/."""
+        return str(STAND_IN_IMAGE) if self.kind == "stand-in" else ""
 
 
 def charts() -> Path:

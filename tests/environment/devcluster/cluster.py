@@ -188,7 +188,7 @@ def describe(target: Target, place: Place, mirror: registry.Registry | None) -> 
         "gateway_api_crds": str(assets.gateway_api_crds()),
         "binaries": assets.binaries(chosen) if builds else {},
         "rootfs": str(component_rootfs()) if builds else "",
-        "ztunnel": {"kind": chosen.kind, "version": chosen.version},
+        "ztunnel": {"kind": chosen.kind, "version": chosen.version, "definition": chosen.definition},
         "istio_version": toolchain.ISTIO_VERSION,
         "registry": mirror.host if mirror and mirror.holds("istio/pilot", toolchain.ISTIO_VERSION) else None,
     }
