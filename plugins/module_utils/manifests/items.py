@@ -124,12 +124,17 @@ def dump_role(path: str | Path, role: str, items: Iterable[Item]) -> bool:
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    files = sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES and file.is_file())
+    found = (file for file in path.rglob("*") if file.suffix in _SUFFIXES and not file.name.startswith("."))
+    files = sorted(file for file in found if file.is_file())
     if not files:
         raise AmbientError(
             f"holds no {', '.join(_SUFFIXES)} file", path=str(path), hint="Give a directory with manifests"
         )
     return files
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _load_file(path: Path) -> list[Item]:

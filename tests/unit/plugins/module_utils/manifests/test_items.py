@@ -55,6 +55,9 @@ def test_manifests_lists_and_directories_are_read(tmp_path: Path) -> None:
     (tmp_path / "deep" / "My list_1.yml").write_text(json.dumps(many))
     (tmp_path / "other.yaml").write_text("---\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: b}\n")
     (tmp_path / "notes.txt").write_text("no manifest")
+    (tmp_path / ".list.json").write_text('{"files": []}')
+    (tmp_path / "deep" / ".hidden").mkdir()
+    (tmp_path / "deep" / ".hidden" / "a.yaml").write_text("no: manifest")
     assert [(item.identity.short, item.role) for item in load_items([tmp_path])] == [
         ("Namespace b", "other"),
         ("ConfigMap b/a", "My-list-1"),
