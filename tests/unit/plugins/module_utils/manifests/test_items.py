@@ -131,3 +131,9 @@ def test_a_release_is_a_patch_that_sets_nothing() -> None:
     assert not Item({**CONFIG, "data": {}}, 0, patch=True).releases
     labelled = {**CONFIG, "metadata": {"name": "a", "labels": {"x": "y"}}}
     assert not Item(labelled, 0, patch=True).releases
+
+
+def test_hidden_files_of_a_directory_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(CONFIG))
+    (tmp_path / ".alauda.ambient.json").write_text('{"files": []}')
+    assert [item.object for item in load_items([tmp_path])] == [CONFIG]
