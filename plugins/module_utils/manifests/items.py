@@ -124,7 +124,8 @@ def dump_role(path: str | Path, role: str, items: Iterable[Item]) -> bool:
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    found = (file for file in path.rglob("*") if file.suffix in _SUFFIXES and not file.name.startswith("."))
+    # What is hidden is somebody's bookkeeping, such as render's list of its files.
+    found = (file for file in path.rglob("*") if file.suffix in _SUFFIXES and not _hidden(file.relative_to(path)))
     files = sorted(file for file in found if file.is_file())
     if not files:
         raise AmbientError(
