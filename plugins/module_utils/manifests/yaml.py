@@ -52,7 +52,7 @@ if yaml is not None:
 
 # Texts that YAML 1.1 and 1.2 parsers take for different things.
 _AMBIGUOUS = re.compile(
-    r"^(?:[-+.]?[0-9][-+0-9a-fA-FoOxX_.:eT]*|[yYnN]|[oO][nN]|[oO][fF]{2}|[yY][eE][sS]|[nN][oO]|=|<<)$"
+    r"^(?:[-+]?\.?[0-9][-+0-9a-fA-FoOxX_.:eT]*|[yYnN]|[oO][nN]|[oO][fF]{2}|[yY][eE][sS]|[nN][oO]|=|<<)$"
 )
 _BaseDumper: Any = getattr(yaml, "CSafeDumper", getattr(yaml, "SafeDumper", object))
 

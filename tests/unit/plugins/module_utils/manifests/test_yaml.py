@@ -60,7 +60,7 @@ TEXTS = st.one_of(
     st.text(),
     st.from_regex(r"[-+0-9.eExX_:nyoftNYOFT]{1,6}", fullmatch=True),
     st.sampled_from(
-        ["1e3", "on", "y", "No", "null", "~", "", " ", "0o7", "1_0", "=", "<<", "-", "a\nb\n", "a \nb", "#x"]
+        ["1e3", "-.0", "on", "y", "No", "null", "~", "", " ", "0o7", "1_0", "=", "<<", "-", "a\nb\n", "a \nb", "#x"]
     ),
 )
 VALUES = st.recursive(
