@@ -28,7 +28,7 @@ def marker(pod: Object, readiness: str = "") -> str:
     """
     for container in (pod.get("spec") or {}).get("containers") or []:
         if _MARKER.search(str(container.get("image", ""))):
-            return f"image {container['image']}"
+            return f"image name {str(container['image']).partition('@')[0]}"
     if _MARKER.search(readiness):
         return "readiness answer"
     return ""

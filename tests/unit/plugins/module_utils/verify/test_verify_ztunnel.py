@@ -54,7 +54,7 @@ def test_the_state_of_a_certificate_may_be_an_object() -> None:
 
 
 def test_the_stand_in_is_known_by_image_or_readiness() -> None:
-    assert ztunnel.marker(pod("ztunnel", "z", image=STAND_IN_IMAGE)) == f"image {STAND_IN_IMAGE}"
+    assert ztunnel.marker(pod("ztunnel", "z", image=STAND_IN_IMAGE)) == "image name ambient.local/ztunnel-standin"
     real = pod("ztunnel", "z", image=ZTUNNEL_IMAGE)
     assert ztunnel.marker(real, "ztunnel stand-in, no encryption; ready") == "readiness answer"
     assert ztunnel.marker(real, "") == ""
