@@ -32,7 +32,6 @@ class Part:
     needs: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     long: bool = False  # only in `make test-all`
-    lane: str = "desk"  # or "cluster"; the two run beside each other
     when_green: bool = False  # left out where something has failed, so that it can be looked at
 
 
@@ -71,7 +70,7 @@ def parts(*, fresh: bool) -> tuple[Part, ...]:
             ),
         ),
         Part("unit", (pytest("tests/unit", "tests/docs"),)),
-        Part("toolchain", (Command("build", (*ENVIRONMENT, "toolchain"), timeout=5400),), lane="cluster"),
+        Part("toolchain", (Command("build", (*ENVIRONMENT, "toolchain"), timeout=5400),)),
         Part("stand-in", (pytest("tests/environment/ztunnel_standin"),), needs=("toolchain",)),
         Part("integration", (pytest("tests/integration"),), needs=("toolchain",)),
         Part("terminal", (pytest("tests/terminal"),), needs=("toolchain",)),
@@ -90,12 +89,11 @@ def parts(*, fresh: bool) -> tuple[Part, ...]:
             ),
             needs=("toolchain",),
             environment=CLUSTER,
-            lane="cluster",
         ),
-        Part("molecule install", (molecule("install"),), needs=("environment",), environment=CLUSTER, lane="cluster"),
-        Part("molecule refuse", (molecule("refuse"),), needs=("environment",), environment=CLUSTER, lane="cluster"),
-        Part("packaging", (pytest("tests/packaging"),), needs=("environment",), environment=CLUSTER, lane="cluster"),
-        Part("cluster", (pytest("tests/cluster"),), needs=("environment",), environment=CLUSTER, lane="cluster"),
-        Part("lifecycle", (pytest("tests/lifecycle"),), needs=("toolchain",), long=True, lane="cluster"),
-        Part("clean-up", (Command("cluster", (*ENVIRONMENT, "down", *TEST_CLUSTER)),), when_green=True, lane="cluster"),
+        Part("molecule install", (molecule("install"),), needs=("environment",), environment=CLUSTER),
+        Part("molecule refuse", (molecule("refuse"),), needs=("environment",), environment=CLUSTER),
+        Part("packaging", (pytest("tests/packaging"),), needs=("environment",), environment=CLUSTER),
+        Part("cluster", (pytest("tests/cluster"),), needs=("environment",), environment=CLUSTER),
+        Part("lifecycle", (pytest("tests/lifecycle"),), needs=("toolchain",), long=True),
+        Part("clean-up", (Command("cluster", (*ENVIRONMENT, "down", *TEST_CLUSTER)),), when_green=True),
     )

@@ -193,14 +193,14 @@ BROKEN = [
 
 @pytest.fixture(scope="module")
 def running(world: World, request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Outcome]]]:
-    """The chosen broken inputs, under way; one processor is left to others."""
+    """The chosen broken inputs, under way, as many at a time as there are processors."""
     params = [
         item.callspec.params
         for item in request.session.items
         if isinstance(item, pytest.Function) and hasattr(item, "callspec")
     ]
     chosen = [value for param in params for value in param.values() if isinstance(value, Broken)]
-    with ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 1)) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         yield {broken.id: pool.submit(run, broken, world.part(broken.id)) for broken in chosen}
 
 
