@@ -8,6 +8,7 @@ import functools
 import itertools
 import json
 import shlex
+import uuid
 from dataclasses import dataclass
 
 from .docker import Docker
@@ -17,7 +18,7 @@ from .kubectl import Kubectl, wait
 from .progress import progress
 
 CONFLIST = "/etc/cni/net.d/10-ptp.conflist"
-PROBE_NAMESPACE = "environment-probe"
+PROBE_LABEL = "environment-probe"
 PROBE_PORT = "8080"
 
 
@@ -114,10 +115,10 @@ def _not_ready_workloads(kubectl: Kubectl) -> str:
     return "\n".join(waiting)
 
 
-def probe_objects(image: str) -> list[dict[str, object]]:
+def probe_objects(namespace: str, image: str) -> list[dict[str, object]]:
     """A server on each node that runs from a directory of the node, so that it needs no image of its own."""
     labels = {"app": "probe"}
-    meta = {"name": "probe", "namespace": PROBE_NAMESPACE}
+    meta = {"name": "probe", "namespace": namespace}
     container = {
         "name": "probe",
         "image": image,
@@ -133,7 +134,7 @@ def probe_objects(image: str) -> list[dict[str, object]]:
         "volumes": [{"name": "files", "hostPath": {"path": FILES_ON_NODE}}],
     }
     return [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": PROBE_NAMESPACE}},
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": {PROBE_LABEL: ""}}},
         {
             "apiVersion": "v1",
             "kind": "Service",
@@ -164,23 +165,29 @@ def pause_image(kubectl: Kubectl) -> str:
 
 def probe(kubectl: Kubectl) -> None:
     """Prove that pods of different nodes reach each other, by address and by service name; then clean up."""
+    # A name of its own each time: the namespace of an earlier probe may still be on its way out.
+    namespace = f"{PROBE_LABEL}-{uuid.uuid4().hex[:6]}"
     with progress.step("probe the pod network"):
         try:
-            objects = probe_objects(pause_image(kubectl))
+            objects = probe_objects(namespace, pause_image(kubectl))
             kubectl.apply({"apiVersion": "v1", "kind": "List", "items": objects})
-            kubectl.run(
-                "rollout", "status", "daemonset/probe", f"--namespace={PROBE_NAMESPACE}", "--timeout=60s", timeout=70
-            )
-            pods = kubectl.get("pods", f"--namespace={PROBE_NAMESPACE}")["items"]
+            wait("pods of the network probe", lambda: _not_running(kubectl, namespace), 90)
+            pods = kubectl.get("pods", f"--namespace={namespace}")["items"]
             targets = [f"http://{pod['status']['podIP']}:{PROBE_PORT}" for pod in pods]
-            targets.append(f"http://probe.{PROBE_NAMESPACE}.svc.cluster.local")
+            targets.append(f"http://probe.{namespace}.svc.cluster.local")
             for pod, target in itertools.product(pods, targets):
                 wait(f"{pod['spec']['nodeName']} to {target}", functools.partial(_request, kubectl, pod, target), 30)
         finally:
-            kubectl.run("delete", "namespace", PROBE_NAMESPACE, "--ignore-not-found", "--wait=false")
+            kubectl.run("delete", "namespace", f"--selector={PROBE_LABEL}", "--wait=false")
+
+
+def _not_running(kubectl: Kubectl, namespace: str) -> str:
+    status = kubectl.get("daemonset", "probe", f"--namespace={namespace}")["status"]
+    nodes, ready = len(kubectl.get("nodes")["items"]), status.get("numberReady", 0)
+    return "" if ready == nodes else f"{ready} ready, on {nodes} nodes"
 
 
 def _request(kubectl: Kubectl, pod: dict[str, dict[str, str]], target: str) -> str:
-    where = ["exec", f"--namespace={PROBE_NAMESPACE}", pod["metadata"]["name"], "--"]
+    where = ["exec", f"--namespace={pod['metadata']['namespace']}", pod["metadata"]["name"], "--"]
     said = kubectl.run(*where, "/probe/echo-client", "--timeout=3s", target, timeout=30)
     return "" if "StatusCode=200" in said else said
