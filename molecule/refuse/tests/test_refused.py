@@ -79,6 +79,7 @@ def play(host: Host, playbook: str, variables: Any) -> Any:
         "AMBIENT_DIR": str(DIRECTORY),
         "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"),
         "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_FORCE_COLOR": "false",  # which molecule sets, and which wins
     }
     words = [f"{key}={shlex.quote(value)}" for key, value in environment.items()]
     return host.run(f"cd {shlex.quote(str(CHECKOUT))} && {' '.join(words)} {shlex.join(command)}")
