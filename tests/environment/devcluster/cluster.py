@@ -211,7 +211,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def down(target: Target) -> bool:
-    """Delete the cluster and its directory; False if neither was there."""
+    """Delete the cluster and its directory; False if neither was there. A named context's cluster stays."""
     require_own_name(target.name)
     if any(target.directory.glob("*")) and not target.kubeconfig.exists():
         raise SetupError(
@@ -222,8 +222,20 @@ def down(target: Target) -> bool:
     if daemon:
         with cache.lock(f"cluster-{target.name}"):
             existed = kind.delete(daemon, target.name) or existed
+    guest = _guest(target)
+    if guest:
+        progress.say(f"the cluster of context {guest} stays, with whatever was installed on it")
     shutil.rmtree(target.directory, ignore_errors=True)
     return existed
+
+
+def _guest(target: Target) -> str:
+    """The context of the cluster that the directory describes, if that is not a cluster of ours by this name."""
+    try:
+        facts = json.loads(target.description.read_text())
+    except (OSError, ValueError):
+        return ""
+    return "" if facts.get("cluster") == target.name else str(facts.get("context", ""))
 
 
 def stop_docker() -> None:

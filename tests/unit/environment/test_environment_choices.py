@@ -168,6 +168,19 @@ def test_a_directory_that_is_not_a_clusters_is_left_alone(tmp_path: Path) -> Non
     assert (tmp_path / "thesis.txt").exists()
 
 
+def test_the_cluster_of_a_named_context_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(cluster.docker, "connect", lambda: None)
+    monkeypatch.setattr(cluster.progress, "say", said.append)
+    target = cluster.Target("ambient-demo", tmp_path / "demo")
+    target.directory.mkdir()
+    target.kubeconfig.touch()
+    target.description.write_text('{"cluster": "prod", "context": "prod-admin"}')
+    assert cluster.down(target)
+    assert said == ["the cluster of context prod-admin stays, with whatever was installed on it"]
+    assert not target.directory.exists()
+
+
 def test_missing_commands_without_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(debian.os, "geteuid", lambda: 1000)
     monkeypatch.setattr(debian, "find", lambda _command: None)
