@@ -23,6 +23,9 @@ FILES_ON_NODE = "/kind/ambient"
 CONTAINERD_DROP_IN = "/etc/systemd/system/containerd.service.d/ambient.conf"
 BUILT_REPOSITORY = "ambient.local/kind-node"
 LABEL = "io.x-k8s.kind.cluster"
+INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+# Each node's systemd, containerd and kubelet take dozens; where none is left, a node stops without a word.
+INSTANCES = 512
 
 
 def nodes(docker: Docker, name: str) -> dict[str, bool]:
@@ -96,6 +99,7 @@ def node_files(name: str) -> Path:
 
 def create(docker: Docker, name: str, image: str, kubeconfig: Path) -> None:
     """Create a cluster whose nodes wait for their network."""
+    allow_inotify(INOTIFY)
     files = node_files(name)
     text = json.dumps(config(files, lacks_sys_resource()))
     with progress.step(f"kind create cluster {name}"):
@@ -108,7 +112,22 @@ def create(docker: Docker, name: str, image: str, kubeconfig: Path) -> None:
             raise SetupError(failure.message, hint=_hint(failure.detail), detail=failure.detail) from failure
 
 
+def allow_inotify(setting: Path) -> None:
+    """Raise the kernel's limit of inotify instances where it is low, or say that a person should."""
+    if not setting.exists() or int(setting.read_text()) >= INSTANCES:
+        return
+    before = setting.read_text().strip()
+    try:
+        setting.write_text(f"{INSTANCES}\n")
+    except OSError:
+        progress.say(f"if a node stops: sysctl fs.inotify.max_user_instances={INSTANCES} (it is {before})")
+    else:
+        progress.say(f"fs.inotify.max_user_instances raised from {before} to {INSTANCES}, until the next boot")
+
+
 def _hint(detail: str) -> str:
+    if "stopped container" in detail or "broken pipe" in detail:
+        return f"A node stopped. Look at {INOTIFY} (several clusters want {INSTANCES}) and at `docker logs` of the node"
     if "unable to apply caps" in detail:
         return "This Docker may not start privileged containers: stop it, so that one with a fitting runtime is started"
     return ""

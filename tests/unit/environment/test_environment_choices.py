@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from devcluster import assets, cluster, debian, docker, golang, registry, shell
+from devcluster import assets, cluster, debian, docker, golang, kind, registry, shell
 from devcluster.errors import SetupError
 
 BUILT = "ambient.local/kind-node:built"
@@ -166,6 +166,27 @@ def test_a_directory_that_is_not_a_clusters_is_left_alone(tmp_path: Path) -> Non
     with pytest.raises(SetupError, match="is no directory of a cluster"):
         cluster.down(cluster.Target("ambient-demo", tmp_path))
     assert (tmp_path / "thesis.txt").exists()
+
+
+def test_a_low_limit_of_inotify_is_raised_or_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(kind.progress, "say", said.append)
+    setting = tmp_path / "max_user_instances"
+    setting.write_text("128\n")
+    kind.allow_inotify(setting)
+    kind.allow_inotify(setting)
+    assert (setting.read_text(), len(said)) == ("512\n", 1) and "raised from 128 to 512" in said[0]
+    setting.write_text("1024\n")
+    kind.allow_inotify(setting)
+    assert (setting.read_text(), len(said)) == ("1024\n", 1)
+    setting.write_text("128\n")
+
+    def refuse(*dummy: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    kind.allow_inotify(setting)
+    assert said[1:] == ["if a node stops: sysctl fs.inotify.max_user_instances=512 (it is 128)"]
 
 
 def test_the_cluster_of_a_named_context_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
