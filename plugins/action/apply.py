@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.alauda.ambient.plugins.plugin_utils.lines import show
 from ansible_collections.alauda.ambient.plugins.plugin_utils.progress import run_with_progress
 
 _BULK = ("created", "changed_objects", "failed_objects", "diff", "summary", "invocation")
@@ -29,13 +30,11 @@ class ActionModule(ActionBase):
         else:
             result.update(self._execute_module(task_vars=variables))
         display = Display()
-        host = str(variables.get("inventory_hostname", "cluster"))
         if result.get("failed"):
             lines = list(result.get("summary") or [])
         else:
             lines = told(result, foreseen=bool(self._task.check_mode), everything=display.verbosity > 0)
-        if lines:
-            display.display("\n".join([f"{host}:", *(f"  {line}" for line in lines)]))
+        show(variables, lines)
         if result.get("failed") and display.verbosity == 0:
             for key in _BULK:
                 result.pop(key, None)

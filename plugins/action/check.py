@@ -7,9 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
-
-display = Display()
+from ansible_collections.alauda.ambient.plugins.plugin_utils.lines import show
 
 
 class ActionModule(ActionBase):
@@ -24,6 +22,5 @@ class ActionModule(ActionBase):
         result.update(self._execute_module(task_vars=variables))
         lines = result.get("summary")
         if lines and self._task.args.get("show") != "nothing":
-            title = f"{variables.get('inventory_hostname', 'cluster')}:"
-            display.display("\n".join([title, *(f"  {line}".rstrip() for line in lines)]))
+            show(variables, lines)
         return result

@@ -1,0 +1,17 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lines for people, on the terminal whatever callback is in use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible.utils.display import Display
+
+
+def show(variables: Mapping[str, Any], lines: Iterable[str]) -> None:
+    """Print the lines under the name of the host that they are about; nothing without lines."""
+    indented = [f"  {line}".rstrip() for line in lines]
+    if indented:
+        Display().display("\n".join([f"{variables.get('inventory_hostname', 'cluster')}:", *indented]))
