@@ -5,14 +5,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..errors import AmbientError
 from ..manifests.identity import Identity, Object
 from .discovery import Discovery, Resource
 from .errors import ApiError
 from .transport import BROKEN, JSON, Transport
+
+if TYPE_CHECKING:
+    import urllib3
 
 Objects = list[Object]
 
@@ -158,10 +161,18 @@ class Client:
         return True
 
     def list_for_watch(
-        self, api_version: str, kind: str, namespace: str | None = None, field_selector: str | None = None
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str | None = None,
+        field_selector: str | None = None,
+        label_selector: str | None = None,
+        *,
+        metadata_only: bool = False,
     ) -> tuple[Objects, str]:
         """All objects of a kind and the resourceVersion from which `watch` goes on."""
-        return self._list(api_version, kind, namespace, None, field_selector, 500, JSON)
+        accept = f"{_METADATA_LIST},{JSON}" if metadata_only else JSON
+        return self._list(api_version, kind, namespace, label_selector, field_selector, 500, accept)
 
     def watch(
         self,
@@ -171,10 +182,15 @@ class Client:
         namespace: str | None = None,
         field_selector: str | None = None,
         timeout: float = 30,
+        label_selector: str | None = None,
+        *,
+        metadata_only: bool = False,
+        on_open: Callable[[urllib3.BaseHTTPResponse], None] | None = None,
     ) -> Iterator[tuple[str, Object]]:
         """What happens to the objects of a kind: (ADDED | MODIFIED | DELETED | BOOKMARK | ERROR, object).
 
         Ends after `timeout` seconds; an ERROR event (it is too old, the connection broke) says: list again.
+        `on_open` gets the open answer, so that another thread can shut it down.
         """
         resource = self.resource(Identity.parse(api_version, kind, "-"))
         query = {
@@ -182,10 +198,15 @@ class Client:
             "allowWatchBookmarks": "true",
             "resourceVersion": resource_version,
             "fieldSelector": field_selector,
+            "labelSelector": label_selector,
             "timeoutSeconds": max(1, int(timeout)),
         }
-        response = self.transport.stream(resource.path(namespace or ""), query=query, read_timeout=timeout + 5)
+        accept = f"{_METADATA},{JSON}" if metadata_only else JSON
+        path = resource.path(namespace or "")
+        response = self.transport.stream(path, query=query, read_timeout=timeout + 5, accept=accept)
         try:
+            if on_open:
+                on_open(response)
             buffer = b""
             for chunk in response.stream(65536):
                 *lines, buffer = (buffer + chunk).split(b"\n")
