@@ -26,7 +26,7 @@ def test_create_again_change_absent(apply: Apply, client: Client, namespace: str
     assert created["changed"] and created["counts"] == {**dict.fromkeys(created["counts"], 0), "created": 6}
     assert [entry["object"] for entry in created["created"]] == [f"v1 ConfigMap {namespace}/c{n}" for n in range(6)]
     sent = [entry["verb"] for entry in writes()]
-    assert sent == ["create", *["patch"] * 6, "update"], "the inventory, the objects, the inventory again"
+    assert sent == ["create", "create", *["patch"] * 6, "update", "delete"], "lock, inventory, objects, and back"
 
     again = apply(objects)
     assert (again["changed"], again["waves"], again["counts"]["unchanged"]) == (False, [], 6)

@@ -12,15 +12,16 @@ from itertools import groupby
 from ..errors import AmbientError
 from ..manifests.identity import Object
 from ..manifests.items import Item
-from ..manifests.labels import mesh_of, own
 from . import outcome as words
 from .client import NOT_SERVED, Client
+from .errors import explain
 from .fields import changed_paths, owned_digest
 from .inventory import Inventory
+from .ledger import Ledger, ensure_namespace
+from .lock import Lock
 from .outcome import Outcome
 from .plan import Decision, Served, Verdict, decide, still_there
 from .preview import preview, to_send
-from .record import Record
 from .state import WORKERS, State, read_state
 from .wait import wait_ready
 
@@ -31,7 +32,7 @@ SERVED_AT_ONCE = ("CustomResourceDefinition", "Namespace")
 
 @dataclass(frozen=True)
 class Settings:
-    """How to apply. `waves` limits the run to these waves; `timeout` is in seconds, per wave."""
+    """How to apply. `waves` limits the run to these waves; `timeout` (per wave) and `lock_timeout` are in seconds."""
 
     mesh: str
     inventory_namespace: str
@@ -40,6 +41,9 @@ class Settings:
     timeout: float = 300
     force: bool = False
     check: bool = False
+    prune: bool = False
+    prune_cluster_scoped: bool = False
+    lock_timeout: float = 60
     progress: Progress = field(default=lambda line: None)
 
     def covers(self, wave: int) -> bool:
@@ -58,25 +62,48 @@ class Applier:
         self._items = [item for item in items if settings.covers(item.wave)]
         self._refuse_misplaced()
         self._seen_ready: set[str] = set()
-        self._inventory = Inventory(client, settings.inventory_namespace, settings.mesh)
+        self._inventory = self._read_inventory()
+        self._lock: Lock | None = None
 
     def run(self) -> list[Outcome]:
         """Apply (or, in check mode, foresee) everything; one outcome per item, in order."""
-        state = read_state(self._client, (item.identity for item in self._items))
         with ThreadPoolExecutor(WORKERS) as pool:
-            decisions = list(pool.map(lambda item: self._decide(item, state), self._items))
+            decisions = self._decide_all(pool)
             if self._settings.check:
                 return list(pool.map(self._foresee, decisions))
+            if any(decision.verdict is Verdict.FAIL for decision in decisions):
+                return [self._refused(decision) for decision in decisions]
             if all(decision.verdict is Verdict.UNCHANGED for decision in decisions):
                 outcomes = [self._settled(decision) for decision in decisions]
-            elif any(decision.verdict is Verdict.FAIL for decision in decisions):
-                return [self._refused(decision) for decision in decisions]
             else:
-                outcomes = self._apply_waves(pool, decisions)
+                outcomes = self._write(pool, decisions)
         if any(each.action == words.FAILED for each in outcomes):
             return outcomes
         settled = [item for item in self._items if item.identity.kind not in SERVED_AT_ONCE]
         return _with_missing(outcomes, self._wait(settled))
+
+    def _write(self, pool: ThreadPoolExecutor, decisions: Sequence[Decision]) -> list[Outcome]:
+        """Apply under the lock, after another look where another run may have written since the first."""
+        ensure_namespace(self._client, self._settings.inventory_namespace, self._settings.mesh, self._set)
+        settings = self._settings
+        with Lock(
+            self._client, settings.inventory_namespace, settings.mesh, settings.lock_timeout, settings.progress
+        ) as lock:
+            self._lock = lock
+            seen, self._inventory = self._inventory.versions(), self._read_inventory()
+            if lock.waited or self._inventory.versions() != seen:
+                self._client.discovery.refresh()
+                decisions = self._decide_all(pool)
+                if any(decision.verdict is Verdict.FAIL for decision in decisions):
+                    return [self._refused(decision) for decision in decisions]
+            return self._apply_waves(pool, decisions)
+
+    def _read_inventory(self) -> Inventory:
+        return Inventory(self._client, self._settings.inventory_namespace, self._settings.mesh)
+
+    def _decide_all(self, pool: ThreadPoolExecutor) -> list[Decision]:
+        state = read_state(self._client, (item.identity for item in self._items))
+        return list(pool.map(lambda item: self._decide(item, state), self._items))
 
     def _decide(self, item: Item, state: State) -> Decision:
         record = self._inventory.of(item.role).get(item.key)
@@ -116,8 +143,10 @@ class Applier:
         return Outcome(decision.item, words.UNCHANGED)
 
     def _apply_waves(self, pool: ThreadPoolExecutor, decisions: Sequence[Decision]) -> list[Outcome]:
-        self._announce(decisions)
+        self._ledger = Ledger(self._client, self._inventory, self._settings.mesh, self._items)
+        self._ledger.announce(decisions)
         outcomes: list[Outcome] = []
+        unsaved: list[Outcome] = []
         stopped = False
         try:
             for wave, group in groupby(decisions, lambda decision: decision.item.wave):
@@ -129,9 +158,8 @@ class Applier:
                 outcomes += done
                 stopped = any(each.action == words.FAILED for each in done)
         finally:
-            self._refresh_records(pool, outcomes)
-            self._inventory.save(sorted({item.role for item in self._items}))
-        return outcomes
+            unsaved = self._ledger.settle(pool, outcomes)
+        return outcomes + unsaved
 
     def _apply_wave(self, pool: ThreadPoolExecutor, wave: int, batch: Sequence[Decision]) -> list[Outcome]:
         if all(decision.verdict is Verdict.UNCHANGED for decision in batch):
@@ -160,13 +188,15 @@ class Applier:
             return self._settled(decision)
         item = decision.item
         try:
+            if self._lock is not None:
+                self._lock.check()
             before = self._before(decision)
             if before is None and item.patch:
                 return Outcome(item, words.FAILED, reason="it does not exist, and a patch never creates its object")
             after = self._client.apply(to_send(item, before), item.manager, force=self._settings.force)
         except AmbientError as error:
             return Outcome(item, words.FAILED, reason=explain(error))
-        self._remember(decision, before, after)
+        self._ledger.remember(decision, before, after)
         stays = still_there(item, after)
         if stays:
             return Outcome(item, words.FAILED, reason=stays)
@@ -176,55 +206,6 @@ class Applier:
         if decision.verdict is Verdict.CREATE and not decision.item.patch:
             return None
         return self._client.get(decision.item.identity)
-
-    def _announce(self, decisions: Sequence[Decision]) -> None:
-        """Write what we are about to own before the first write, so that no kill leaves an orphan."""
-        self._ensure_inventory_namespace()
-        for decision in decisions:
-            if decision.verdict in (Verdict.CREATE, Verdict.CHANGE) and decision.record is None:
-                item = decision.item
-                existed = decision.live is not None and mesh_of(decision.live) != self._settings.mesh
-                self._inventory.of(item.role)[item.key] = Record.announced(item, existed)
-        self._inventory.save(sorted({item.role for item in self._items}))
-
-    def _ensure_inventory_namespace(self) -> None:
-        name = self._settings.inventory_namespace
-        if self._client.get("v1", "Namespace", name, metadata_only=True) is not None:
-            return
-        for item in self._set:
-            if item.identity.kind == "Namespace" and item.identity.name == name and not item.patch:
-                self._client.apply(item.object, item.manager)
-                return
-        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-        self._client.apply(own(namespace, self._settings.mesh), "alauda.ambient/inventory")
-
-    def _remember(self, decision: Decision, before: Object | None, after: Object) -> None:
-        item = decision.item
-        records = self._inventory.of(item.role)
-        if item.releases:
-            records.pop(item.key, None)
-            return
-        record = records.get(item.key) or Record.announced(item, existed=False)
-        if before is None:  # whoever made it once: this one is ours
-            record = replace(record, existed=False)
-        version = str(after["metadata"]["resourceVersion"])
-        records[item.key] = record.applied(item, decision.sent, version, owned_digest(after, item.manager))
-
-    def _refresh_records(self, pool: ThreadPoolExecutor, outcomes: Sequence[Outcome]) -> None:
-        """Take over the versions that controllers have written meanwhile, where our values are as we left them."""
-        written = [each.item for each in outcomes if each.action in (words.CREATED, words.CHANGED)]
-        live = read_state(self._client, (item.identity for item in written))
-
-        def refresh(item: Item) -> None:
-            records = self._inventory.of(item.role)
-            record, found = records.get(item.key), live.get(item.identity.key)
-            if record is None or found is None or record.version == found["metadata"]["resourceVersion"]:
-                return
-            full = self._client.get(item.identity)
-            if full is not None and owned_digest(full, item.manager) == record.live:
-                records[item.key] = replace(record, version=str(full["metadata"]["resourceVersion"]))
-
-        list(pool.map(refresh, written))
 
     def _pending(self, decision: Decision, reason: str = "an earlier wave failed") -> Outcome:
         if decision.verdict is Verdict.UNCHANGED:
@@ -247,20 +228,6 @@ class Applier:
             raise AmbientError(
                 f"{identity.kind} {word}", path=f"role {item.role}, {identity}", hint="Mend its metadata"
             )
-
-
-def explain(error: AmbientError) -> str:
-    """Why a request failed, in the words of the person who must do something about it."""
-    conflicts = [cause for cause in getattr(error, "causes", ()) if cause.reason == "FieldManagerConflict"]
-    if conflicts:
-        fields = "; ".join(f"{cause.field} is held by {_holder(cause.message)}" for cause in conflicts)
-        return f"conflict: {fields}. Take the field out of the values, or set force_conflicts to take it over"
-    return f"{error.message}. {error.hint}" if error.hint else error.message
-
-
-def _holder(message: str) -> str:
-    parts = message.split('"')
-    return parts[1] if len(parts) > 2 else message
 
 
 def _first(missing: Mapping[str, str]) -> str:

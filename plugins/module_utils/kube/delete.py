@@ -14,9 +14,9 @@ from ..manifests.identity import Object
 from ..manifests.items import Item
 from ..manifests.labels import mesh_of
 from . import outcome as words
-from .apply import Settings, explain
+from .apply import Settings
 from .client import Client
-from .errors import ApiError
+from .errors import ApiError, explain
 from .fields import apply_entry
 from .inventory import INVENTORY_LABEL, Inventory
 from .outcome import Outcome

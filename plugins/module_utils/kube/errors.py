@@ -68,3 +68,17 @@ def _status_of(body: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return data if isinstance(data, dict) else {}
+
+
+def explain(error: AmbientError) -> str:
+    """Why a request failed, in the words of the person who must do something about it."""
+    conflicts = [cause for cause in getattr(error, "causes", ()) if cause.reason == "FieldManagerConflict"]
+    if conflicts:
+        fields = "; ".join(f"{cause.field} is held by {_holder(cause.message)}" for cause in conflicts)
+        return f"conflict: {fields}. Take the field out of the values, or set force_conflicts to take it over"
+    return f"{error.message}. {error.hint}" if error.hint else error.message
+
+
+def _holder(message: str) -> str:
+    parts = message.split('"')
+    return parts[1] if len(parts) > 2 else message

@@ -4,39 +4,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
 
 from ..errors import AmbientError
 from ..manifests.identity import Identity, Object
 from ..manifests.labels import MESH_LABEL
 from .client import Client
 from .errors import ApiError
-from .record import Records, decode, encode
+from .fields import apply_entry
+from .record import Record, Records, decode, encode
 
 INVENTORY_LABEL = "ambient.alauda.io/inventory"
-_MANAGER = "alauda.ambient/inventory"
+INVENTORY_MANAGER = "alauda.ambient/inventory"
+SHARD_LABEL = "ambient.alauda.io/inventory-shard"
 _KEY = "records"
-_MAX_BYTES = 900_000  # an object may have 1 MiB, and its metadata needs some
+_PER_SHARD = 1000  # records of the longest names are 900 bytes each, and an object may have 1 MiB
+_APPLYSET_ID = "applyset.kubernetes.io/id"
+_APPLYSET_TOOLING = "applyset.kubernetes.io/tooling"
+_APPLYSET_KINDS = "applyset.kubernetes.io/contains-group-kinds"
+_TOOLING = "alauda.ambient/v1"
+
+_Shard = tuple[str, int]  # role, number
 
 
 class Inventory:
     """The records of one mesh by role, read at once and written role by role.
 
-    Two runs at once are kept apart by the resourceVersion: the second to write gets an AmbientError.
+    A role of many objects is spread over several ConfigMaps. A record stays where it was first written, so that
+    no moment between two writes lacks one. Two runs at once are kept apart by the lock, and if all else fails by
+    the resourceVersion: the second to write gets an AmbientError.
     """
 
     def __init__(self, client: Client, namespace: str, mesh: str) -> None:
         self._client = client
         self._mesh = mesh
         self.namespace = namespace
-        self._live: dict[str, Object] = {}
+        self._live: dict[_Shard, Object] = {}
+        self._places: dict[str, dict[str, int]] = {}
         self.roles: dict[str, Records] = {}
         selector = f"{MESH_LABEL}={mesh},{INVENTORY_LABEL}"
         for found in client.list("v1", "ConfigMap", namespace, label_selector=selector):
-            role = found["metadata"]["labels"][INVENTORY_LABEL]
-            self._live[role] = found
-            self.roles[role] = decode((found.get("data") or {}).get(_KEY) or "")
+            labels = found["metadata"]["labels"]
+            role, number = labels[INVENTORY_LABEL], int(labels.get(SHARD_LABEL) or 0)
+            self._live[role, number] = found
+            records = decode((found.get("data") or {}).get(_KEY) or "")
+            self.roles.setdefault(role, {}).update(records)
+            self._places.setdefault(role, {}).update(dict.fromkeys(records, number))
 
     def of(self, role: str) -> Records:
         """The records of a role, to read and to change."""
@@ -46,6 +62,15 @@ class Inventory:
         """The records of all roles."""
         return {key: record for records in self.roles.values() for key, record in records.items()}
 
+    def versions(self) -> dict[str, str]:
+        """The resourceVersion of each ConfigMap: another run has written if they differ from those before."""
+        return {found["metadata"]["name"]: found["metadata"]["resourceVersion"] for found in self._live.values()}
+
+    def namespace_is_ours(self) -> bool:
+        """Whether the namespace was created only to hold the inventory."""
+        found = self._client.get("v1", "Namespace", self.namespace, metadata_only=True)
+        return found is not None and apply_entry(found, INVENTORY_MANAGER) is not None
+
     def save(self, roles: Iterable[str] | None = None) -> bool:
         """Write the roles whose records differ from the live ones; a role without records goes.
 
@@ -53,51 +78,93 @@ class Inventory:
         """
         written = False
         for role in sorted(self.roles if roles is None else roles):
-            written = self._save(role) or written
+            for number, records in sorted(self._spread(role).items()):
+                written = self._save(role, number, records) or written
         return written
 
-    def _save(self, role: str) -> bool:
-        records, live = self.of(role), self._live.get(role)
-        text = encode(records)
-        if len(text.encode()) > _MAX_BYTES:
-            raise AmbientError(
-                f"{len(records)} objects are more than one inventory holds", path=f"role {role}", hint="Split the role"
-            )
+    def _spread(self, role: str) -> dict[int, Records]:
+        """The records of each shard of a role; empty for a shard that is no longer needed."""
+        shards: dict[int, Records] = {number: {} for owner, number in self._live if owner == role}
+        places = self._places.setdefault(role, {})
+        new = []
+        for key, record in self.of(role).items():
+            if key in places:
+                shards.setdefault(places[key], {})[key] = record
+            else:
+                new.append((key, record))
+        last = max(shards, default=0)
+        for key, record in new:
+            if len(shards.setdefault(last, {})) >= _PER_SHARD:
+                last += 1
+            shards.setdefault(last, {})[key] = record
+            places[key] = last
+        for gone in set(places) - set(self.of(role)):
+            del places[gone]
+        return shards
+
+    def _save(self, role: str, number: int, records: Records) -> bool:
+        text, live = encode(records), self._live.get((role, number))
         if live is not None and (live.get("data") or {}).get(_KEY) == text:
             return False
         try:
             if not records:
-                return self._remove(role)
+                return self._remove(role, number)
+            wanted = self._config_map(role, number, text, records.values())
             if live is None:
-                self._live[role] = self._client.create(self._config_map(role, text, {}), manager=_MANAGER)
+                self._live[role, number] = self._client.create(wanted, manager=INVENTORY_MANAGER)
             else:
-                version = {"resourceVersion": live["metadata"]["resourceVersion"]}
-                self._live[role] = self._client.replace(self._config_map(role, text, version), manager=_MANAGER)
+                wanted["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
+                self._live[role, number] = self._client.replace(wanted, manager=INVENTORY_MANAGER)
         except ApiError as error:
             if error.status == 409:
                 raise AmbientError(
                     "another run has changed the inventory meanwhile",
-                    path=f"ConfigMap {self.namespace}/{self._name(role)}",
+                    path=f"ConfigMap {self.namespace}/{self.name(role, number)}",
                     hint="Wait for it to end, then run again",
                 ) from error
             raise
         return True
 
-    def _remove(self, role: str) -> bool:
-        live = self._live.pop(role, None)
-        self.roles.pop(role, None)
-        if live is None:
-            return False
-        return self._client.delete(Identity.of(live))
+    def _remove(self, role: str, number: int) -> bool:
+        live = self._live.pop((role, number), None)
+        return live is not None and self._client.delete(Identity.of(live))
 
-    def _name(self, role: str) -> str:
-        return f"ambient-inventory-{self._mesh}-{role}".replace("_", "-").lower()
+    def name(self, role: str, number: int = 0) -> str:
+        """The name of the ConfigMap that holds a shard of a role."""
+        first = f"ambient-inventory-{self._mesh}-{role}".replace("_", "-").lower()
+        # A plain number could be the end of another role's name.
+        return f"{first}-{_mark(self._mesh, role, str(number))}-{number}" if number else first
 
-    def _config_map(self, role: str, text: str, metadata: Mapping[str, Any]) -> Object:
-        labels = {MESH_LABEL: self._mesh, INVENTORY_LABEL: role}
+    def _config_map(self, role: str, number: int, text: str, records: Iterable[Record]) -> Object:
+        name = self.name(role, number)
+        kinds = Counter(_group_kind(record.identity) for record in records)
         return {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": {"name": self._name(role), "namespace": self.namespace, "labels": labels, **metadata},
+            "metadata": {
+                "name": name,
+                "namespace": self.namespace,
+                "labels": {
+                    MESH_LABEL: self._mesh,
+                    INVENTORY_LABEL: role,
+                    SHARD_LABEL: str(number),
+                    _APPLYSET_ID: _applyset_id(name, self.namespace),
+                },
+                "annotations": {_APPLYSET_TOOLING: _TOOLING, _APPLYSET_KINDS: ",".join(sorted(kinds))},
+            },
             "data": {_KEY: text},
         }
+
+
+def _group_kind(identity: Identity) -> str:
+    return f"{identity.kind}.{identity.group}" if identity.group else identity.kind
+
+
+def _applyset_id(name: str, namespace: str) -> str:
+    """As kubectl names an ApplySet by its parent, so that its --prune refuses what another tool keeps."""
+    digest = hashlib.sha256(f"{name}.{namespace}.ConfigMap.".encode()).digest()
+    return f"applyset-{base64.urlsafe_b64encode(digest).decode().rstrip('=')}-v1"
+
+
+def _mark(*parts: str) -> str:
+    return hashlib.sha256("/".join(parts).encode()).hexdigest()[:6]
