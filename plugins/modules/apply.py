@@ -182,7 +182,7 @@ def run(params: Mapping[str, t.Any], check: bool) -> list[Outcome]:
         check=check,
         progress=Progress(params["progress_file"]).say,
     )
-    items = load_items(params["files"])
+    items = load_items(params["files"]).items
     kind = Remover if params["state"] == "absent" else Applier
     return kind(connect(params), settings, items).run()
 

@@ -16,6 +16,8 @@ description:
     waves.
   - The same objects give the same bytes. Files that are up to date are not touched, files that this module wrote and
     that are no longer wanted are removed, and files of others are left alone.
+  - The tree is written as a whole. After a failure it is as it was before; after a kill the next run puts it back
+    first. Two runs never write the same tree at once.
   - Every manifest carries its sync wave for Argo CD. Patches on objects of others carry the options that keep Argo CD
     from deleting them.
   - Secrets are refused, because their values would stand in a file.
@@ -70,9 +72,9 @@ from pathlib import Path
 
 from ..module_utils.argspec import ambient_module
 from ..module_utils.errors import AmbientError
-from ..module_utils.manifests.files import read_text
+from ..module_utils.manifests.disk import foresee_tree, write_tree
 from ..module_utils.manifests.items import load_items
-from ..module_utils.manifests.tree import tree_files, write_tree
+from ..module_utils.manifests.tree import tree_files
 
 OPTIONS: dict[str, dict[str, t.Any]] = {
     "files": {"type": "list", "elements": "path", "required": True},
@@ -84,19 +86,16 @@ OPTIONS: dict[str, dict[str, t.Any]] = {
 def run(params: t.Mapping[str, t.Any], check: bool, diff: bool, brief: bool) -> dict[str, t.Any]:
     """The module's result; a brief diff tells new and removed files in a line."""
     dest = Path(params["dest"])
-    files = tree_files(load_items(params["files"]), params["mesh"])
-    foreseen = write_tree(dest, files, dry_run=True)
-    changed = {path: _old(dest / path) for path in (*foreseen.written, *foreseen.removed)} if diff else {}
-    if not check:
-        write_tree(dest, files)
+    files = tree_files(load_items(params["files"]).items, params["mesh"])
+    change = foresee_tree(dest, files) if check else write_tree(dest, files)
     result: dict[str, t.Any] = {
-        "changed": bool(foreseen.written or foreseen.removed),
-        "written": list(foreseen.written),
-        "removed": list(foreseen.removed),
+        "changed": bool(change.written or change.removed),
+        "written": list(change.written),
+        "removed": list(change.removed),
         "objects": len(files) - 1,
     }
     if diff:
-        result["diff"] = [_diff(path, before, files.get(path, ""), brief) for path, before in changed.items()]
+        result["diff"] = [_diff(path, before, files.get(path, ""), brief) for path, before in change.before.items()]
     return result
 
 
@@ -106,10 +105,6 @@ def _diff(path: str, before: str, after: str, brief: bool) -> dict[str, str]:
         lines = (before or after).count("\n")
         return {"prepared": f"{word}: {path} ({lines} lines)\n"}
     return {"before_header": path, "after_header": path, "before": before, "after": after}
-
-
-def _old(path: Path) -> str:
-    return read_text(path) if path.is_file() else ""
 
 
 def main() -> None:

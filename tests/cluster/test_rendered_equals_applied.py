@@ -34,7 +34,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory, mesh: None) -> list[Objec
     tree = tmp_path_factory.mktemp("rendered")
     command = ["ansible-playbook", "playbooks/render.yml", "-e", f"ambient_render_dir={tree}"]
     subprocess.run(command, cwd=CHECKOUT, env=os.environ | {"AMBIENT_DIR": str(DIRECTORY)}, check=True, timeout=300)
-    return [without_argo(item.object) for item in load_items(sorted(tree.rglob("*.yaml")))]
+    return [without_argo(item.object) for item in load_items(sorted(tree.rglob("*.yaml"))).items]
 
 
 def without_argo(obj: Object) -> Object:

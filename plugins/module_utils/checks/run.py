@@ -106,7 +106,7 @@ def _gateway_api_crds(files: Sequence[str]) -> dict[str, str]:
     present = [file for file in files if Path(file).exists()]
     return {
         item.identity.name: annotations_of(item.object).get(BUNDLE, "")
-        for item in (load_items(present) if present else [])
+        for item in (load_items(present).items if present else [])
         if item.identity.kind == CRDS.kind and is_gateway_api(item.object)
     }
 

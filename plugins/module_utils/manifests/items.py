@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,13 @@ from .identity import Identity, Object
 from .waves import sort_key, wave_of
 
 DEFAULT_MANAGER = "alauda.ambient"
+DEFAULT_INVENTORY = "manifests"
 WAVE_RANGE = range(-30, 970)
 _KEYS = {"object", "wave", "patch", "manager", "gone"}
 _SUFFIXES = (".json", ".yaml", ".yml")
+_ROLE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
+_ROLE_HINT = "Role files are written by the roles: run them again"
+_NAME_HINT = "Letters, digits, '-', '_' and '.', the first and the last a letter or a digit"
 
 
 @dataclass(frozen=True)
@@ -61,18 +65,36 @@ class Item:
         return (self.wave, *sort_key(self.identity), self.manager)
 
 
-def load_items(paths: Sequence[str | Path]) -> list[Item]:
-    """The items of role files, manifests (YAML, JSON) and directories of those, in the order of waves.
+@dataclass(frozen=True)
+class ItemSet:
+    """What one run is about: items in the order of waves, and every role they come from, also those without items."""
 
-    Raises AmbientError with the file and the place in it for anything that is no set of objects, and where
-    one manager would have two says about one object.
+    items: list[Item]
+    roles: frozenset[str]
+
+
+def load_items(
+    paths: Sequence[str | Path], objects: Sequence[Any] | None = None, inventory: str = DEFAULT_INVENTORY
+) -> ItemSet:
+    """The items of role files, of manifests (YAML, JSON), of directories of those, and of manifests given as values.
+
+    Manifests belong to no role: `inventory` takes its place. It counts among the roles where a manifest file was read
+    or `objects` was given, even if empty. Raises AmbientError with the file and the place in it for anything that is
+    no set of objects, and where one manager would have two says about one object.
     """
+    _refuse_bad_role(inventory, "'inventory' must be the name of an inventory", path="", hint=_NAME_HINT)
     items: list[Item] = []
+    roles: set[str] = set()
     for path in paths:
         for file in _files(Path(path).expanduser()):
-            items.extend(_load_file(file))
+            for role, found in _load_file(file, inventory):
+                roles.add(role)
+                items += found
+    if objects is not None:
+        roles.add(inventory)
+        items += _manifests("objects", objects, inventory)
     _refuse_twice(items)
-    return sorted(items, key=Item.order)
+    return ItemSet(sorted(items, key=Item.order), frozenset(roles))
 
 
 def item_from(data: Mapping[str, Any], role: str = "") -> Item:
@@ -138,7 +160,8 @@ def _hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _load_file(path: Path) -> list[Item]:
+def _load_file(path: Path, inventory: str) -> Iterator[tuple[str, list[Item]]]:
+    """The items by role; a file without a document is one of manifests."""
     text = read_text(path)
     if path.suffix == ".json":
         try:
@@ -149,25 +172,26 @@ def _load_file(path: Path) -> list[Item]:
             ) from error
     else:
         documents = list(yaml.load_all(text, str(path)))
-    items: list[Item] = []
+    manifests: list[Any] = []
     for document in documents:
         if isinstance(document, dict) and "items" in document and "kind" not in document:
             role = document.get("role")
-            if not isinstance(role, str) or not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?", role):
-                raise AmbientError(
-                    f"'role' must be the name of a role, it is {role!r}",
-                    path=str(path),
-                    hint="Role files are written by the roles: run them again",
-                )
-            items.extend(_located(path, "items", document["items"], role))
+            _refuse_bad_role(role, "'role' must be the name of a role", path=str(path), hint=_ROLE_HINT)
+            yield str(role), _located(str(path), "items", document["items"], str(role))
         else:
-            objects = _expanded(document)
-            items.extend(_located(path, "object", [{"object": obj} for obj in objects], _role_of(path)))
-    return items
+            manifests.append(document)
+    if manifests or not documents:
+        yield inventory, _manifests(str(path), manifests, inventory)
 
 
-def _role_of(path: Path) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "-", path.stem).strip("-") or "manifests"
+def _refuse_bad_role(role: Any, message: str, *, path: str, hint: str) -> None:
+    if not isinstance(role, str) or not _ROLE.fullmatch(role):
+        raise AmbientError(f"{message}, it is {role!r}", path=path, hint=hint)
+
+
+def _manifests(path: str, documents: Iterable[Any], inventory: str) -> list[Item]:
+    entries = [{"object": obj} for document in documents for obj in _expanded(document)]
+    return _located(path, "object", entries, inventory)
 
 
 def _expanded(document: Any) -> list[Any]:
@@ -177,11 +201,9 @@ def _expanded(document: Any) -> list[Any]:
     return [document]
 
 
-def _located(path: Path, name: str, entries: Any, role: str) -> list[Item]:
+def _located(path: str, name: str, entries: Any, role: str) -> list[Item]:
     if not isinstance(entries, list):
-        raise AmbientError(
-            f"'{name}' must be a list", path=str(path), hint="Role files are written by the roles: run them again"
-        )
+        raise AmbientError(f"'{name}' must be a list", path=path, hint=_ROLE_HINT)
     items = []
     for number, entry in enumerate(entries):
         try:

@@ -46,12 +46,12 @@ def test_create_again_change_and_empty(run: Run) -> None:
     off = {"namespaces": [{"name": "shop", "state": False}]}
     changed = run(mesh=off)
     assert (changed["changed"], changed["released"]) == (True, ["shop"])
-    (item,) = load_items([path])
+    (item,) = load_items([path]).items
     assert (item.patch, item.releases, item.gone) == (True, True, ("istio.io/dataplane-mode",))
 
     empty = run(mesh={})
     assert (empty["changed"], empty["count"]) == (True, 0)
-    assert load_items([path]) == []
+    assert load_items([path]).items == []
 
 
 def test_check_mode_says_what_would_change_and_writes_nothing(run: Run) -> None:
@@ -69,7 +69,7 @@ def test_check_mode_says_what_would_change_and_writes_nothing(run: Run) -> None:
 def test_discovery_labels_come_along(run: Run) -> None:
     result = run(mesh=SHOP, discovery_selectors=BLUE)
 
-    assert [(item.wave, item.manager, item.object["metadata"]) for item in load_items([result["file"]])] == [
+    assert [(item.wave, item.manager, item.object["metadata"]) for item in load_items([result["file"]]).items] == [
         (-30, "alauda.ambient/discovery", {"name": "shop", "labels": {"mesh": "blue"}}),
         (50, "alauda.ambient/enrolment", {"name": "shop", "labels": {"istio.io/dataplane-mode": "ambient"}}),
     ]

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.errors import AmbientError
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.items import (
     Item,
+    ItemSet,
     dump_role,
     item_from,
     load_items,
@@ -40,7 +41,7 @@ def test_a_role_file_round_trips_in_the_order_of_waves(tmp_path: Path) -> None:
     first = path.read_bytes()
     assert dump_role(path, "cni", items[::-1]) is False
     assert path.read_bytes() == first
-    loaded = load_items([path])
+    loaded = load_items([path]).items
     assert [(item.wave, item.identity.kind, item.role) for item in loaded] == [
         (-20, "CustomResourceDefinition", "cni"),
         (-10, "ConfigMap", "cni"),
@@ -58,10 +59,10 @@ def test_manifests_lists_and_directories_are_read(tmp_path: Path) -> None:
     (tmp_path / ".list.json").write_text('{"files": []}')
     (tmp_path / "deep" / ".hidden").mkdir()
     (tmp_path / "deep" / ".hidden" / "a.yaml").write_text("no: manifest")
-    assert [(item.identity.short, item.role) for item in load_items([tmp_path])] == [
-        ("Namespace b", "other"),
-        ("ConfigMap b/a", "My-list-1"),
-        ("Secret b/a", "My-list-1"),
+    assert [(item.identity.short, item.role) for item in load_items([tmp_path]).items] == [
+        ("Namespace b", "manifests"),
+        ("ConfigMap b/a", "manifests"),
+        ("Secret b/a", "manifests"),
     ]
 
 
@@ -122,7 +123,7 @@ def test_one_manager_has_one_say_about_an_object(tmp_path: Path) -> None:
     )
     entry = {"object": CONFIG, "manager": "other"}
     (tmp_path / "b.json").write_text(json.dumps({"role": "b", "items": [entry]}))
-    assert len(load_items([tmp_path])) == 2
+    assert len(load_items([tmp_path]).items) == 2
 
 
 def test_a_release_is_a_patch_that_sets_nothing() -> None:
@@ -136,4 +137,36 @@ def test_a_release_is_a_patch_that_sets_nothing() -> None:
 def test_hidden_files_of_a_directory_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(CONFIG))
     (tmp_path / ".alauda.ambient.json").write_text('{"files": []}')
-    assert [item.object for item in load_items([tmp_path])] == [CONFIG]
+    assert [item.object for item in load_items([tmp_path]).items] == [CONFIG]
+
+
+def test_objects_given_as_values_are_read_like_files(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(json.dumps(CONFIG))
+    secret = {**CONFIG, "kind": "Secret"}
+    loaded = load_items([tmp_path], [{"apiVersion": "v1", "kind": "List", "items": [secret]}], "shop")
+    assert [(item.identity.short, item.role) for item in loaded.items] == [
+        ("ConfigMap b/a", "shop"),
+        ("Secret b/a", "shop"),
+    ]
+    with pytest.raises(AmbientError, match=r"^objects, object 2: 'object' must be a manifest"):
+        load_items([], [CONFIG, 1])
+    with pytest.raises(AmbientError, match=r"^objects, object 1: metadata.uid is set by the API server"):
+        load_items([], [{**CONFIG, "metadata": {"name": "a", "uid": "x"}}])
+    with pytest.raises(AmbientError, match=r"stands twice under the manager alauda.ambient \(roles manifests"):
+        load_items([tmp_path], [CONFIG])
+
+
+def test_roles_count_also_without_items(tmp_path: Path) -> None:
+    (tmp_path / "cni.json").write_text('{"role": "cni", "items": []}')
+    assert load_items([tmp_path]) == ItemSet([], frozenset({"cni"}))
+    assert load_items([tmp_path], []).roles == {"cni", "manifests"}
+    (tmp_path / "empty.yaml").write_text("---\n")
+    assert load_items([tmp_path], inventory="shop").roles == {"cni", "shop"}
+    (tmp_path / "both.yaml").write_text(json.dumps(CONFIG) + '\n---\n{"role": "ztunnel", "items": []}\n')
+    (tmp_path / "empty.yaml").unlink()
+    assert load_items([tmp_path]).roles == {"cni", "ztunnel", "manifests"}
+
+
+def test_an_inventory_has_a_name_like_a_role() -> None:
+    with pytest.raises(AmbientError, match=r"^'inventory' must be the name of an inventory, it is 'a/b'"):
+        load_items([], [], "a/b")
