@@ -123,7 +123,7 @@ def test_a_list_file_cannot_lead_out_of_the_tree(render: Render, tmp_path: Path)
     outside = tmp_path / "outside"
     outside.write_text("precious")
     render([config_map("a")])
-    (tmp_path / "tree" / ".alauda.ambient.json").write_text(json.dumps({"files": ["../outside", str(outside)]}))
+    (tmp_path / "tree" / ".alauda.ambient.files").write_text(json.dumps({"files": ["../outside", str(outside)]}))
     (tmp_path / "tree" / "README.md").unlink()
     (tmp_path / "tree" / "020-configuration" / "configmap-a-one.yaml").unlink()
     render([config_map("a")])

@@ -1,26 +1,23 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A set of objects as a tree of files: one manifest per object, in folders that sort like the waves."""
+"""A set of objects as texts of files: one manifest per object, in folders that sort like the waves."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from ..errors import AmbientError
 from . import yaml
-from .files import write_if_changed
 from .identity import Object
 from .items import Item
 from .waves import title
 
-LIST_FILE = ".alauda.ambient.json"
 README = "README.md"
 DISCOVERY_MANAGER = "alauda.ambient/discovery"
 _SYNC_WAVE = "argocd.argoproj.io/sync-wave"
@@ -30,14 +27,6 @@ _CRD_OPTIONS = ("ServerSideApply=true",)
 _LONGEST_NAME = 120
 
 Files = dict[str, str]
-
-
-@dataclass(frozen=True)
-class Change:
-    """What a write of the tree did: relative paths."""
-
-    written: tuple[str, ...]
-    removed: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -59,39 +48,15 @@ def tree_files(items: Sequence[Item], mesh: str) -> Files:
                 hint="Apply it, or bring it with a tool for secrets",
             )
     manifests = _merged(items)
-    paths = Counter(_path(manifest.item) for manifest in manifests)
+    plain = [_path(manifest.item) for manifest in manifests]
+    paths = Counter(plain)
     files: Files = {}
-    for manifest in manifests:
-        path = _path(manifest.item)
+    for manifest, path in zip(manifests, plain, strict=True):
         if paths[path] > 1:  # one kind in two groups, or a-b/c beside a/b-c
             path = f"{path.removesuffix('.yaml')}-{_mark(manifest.item)}.yaml"
         files[path] = yaml.dump(manifest.object)
     files[README] = _readme(items, manifests, mesh)
     return files
-
-
-def write_tree(dest: Path, files: Mapping[str, str], dry_run: bool = False) -> Change:
-    """Make the tree hold these files: only what differs is written, only what we once wrote is removed.
-
-    A file that somebody else put where one of ours belongs is an AmbientError.
-    """
-    ours = _listed(dest)
-    for path, text in files.items():
-        target = dest / path
-        if path not in ours and target.exists() and target.read_bytes() != text.encode():
-            raise AmbientError(
-                "exists and was not written by this collection", path=str(target), hint="Render into another directory"
-            )
-    stale = sorted(path for path in ours - set(files) if (dest / path).is_file())
-    changed = sorted(path for path, text in files.items() if _differs(dest / path, text))
-    if not dry_run:
-        _write_list(dest, ours | set(files))
-        for path in changed:
-            write_if_changed(dest / path, files[path])
-        for path in stale:
-            _remove(dest, path)
-        _write_list(dest, set(files))
-    return Change(tuple(changed), tuple(stale))
 
 
 def _merged(items: Iterable[Item]) -> list[_Manifest]:
@@ -183,39 +148,3 @@ def _readme(items: Sequence[Item], manifests: Sequence[_Manifest], mesh: str) ->
             *(f"- {name}" for name in discovery),
         ]
     return "\n".join(lines) + "\n"
-
-
-def _listed(dest: Path) -> set[str]:
-    try:
-        data = json.loads((dest / LIST_FILE).read_text(encoding="utf-8"))
-        listed = {str(path) for path in data["files"]}
-    except FileNotFoundError:
-        return set()
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise AmbientError(
-            "the list of our own files cannot be read", path=str(dest / LIST_FILE), hint="Restore it, or render anew"
-        ) from error
-    return {path for path in listed if ".." not in PurePosixPath(path).parts and not path.startswith("/")}
-
-
-def _write_list(dest: Path, paths: set[str]) -> None:
-    write_if_changed(dest / LIST_FILE, json.dumps({"files": sorted(paths)}, indent=1) + "\n")
-
-
-def _differs(path: Path, text: str) -> bool:
-    try:
-        return path.read_bytes() != text.encode()
-    except FileNotFoundError:
-        return True
-    except OSError as error:
-        raise AmbientError(f"cannot be read: {error.strerror}", path=str(path)) from error
-
-
-def _remove(dest: Path, path: str) -> None:
-    target = dest / path
-    target.unlink(missing_ok=True)
-    for parent in list(target.relative_to(dest).parents)[:-1]:
-        try:
-            (dest / parent).rmdir()
-        except OSError:
-            return
