@@ -20,6 +20,7 @@ from .fields import comparable
 CREATED, CHANGED, UNCHANGED = "created", "changed", "unchanged"
 DELETED, RELEASED, KEPT = "deleted", "released", "kept"
 FAILED, PENDING = "failed", "pending"
+CANDIDATE = "candidate"  # no longer listed; it stays until pruning is asked for
 WRITES = (CREATED, CHANGED, DELETED, RELEASED)
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -31,7 +32,8 @@ class Outcome:
     Args:
         action: one of the words above.
         paths: the fields that changed.
-        reason: why it failed, was kept, or is pending.
+        reason: why it failed, was kept, is pending or only a candidate.
+        prune: whether the item is no longer listed: the run has come upon it in the inventory.
     """
 
     item: Item
@@ -40,6 +42,7 @@ class Outcome:
     reason: str = ""
     before: Object | None = None
     after: Object | None = None
+    prune: bool = False
 
     def entry(self) -> dict[str, Any]:
         """As data, for results and the report."""

@@ -1,0 +1,70 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who has an object in hand by now: us, or another manager that has taken it over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..manifests.labels import MESH_LABEL, mesh_of
+from .fields import Fields, apply_entry, holders
+
+_US = "alauda.ambient"
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_MESH_LABEL = ("f:metadata", "f:labels", f"f:{MESH_LABEL}")
+
+Leaf = tuple[str, ...]
+
+
+def taken_over(live: Mapping[str, Any], manager: str, mesh: str) -> str:
+    """Why an object that we applied as `manager` is no longer ours, "" where it is. Names who has it.
+
+    `live` needs the metadata only.
+    """
+    entry = apply_entry(live, manager)
+    if entry is None:
+        return f"{_named(_others(live))} has taken it over: we own no field of it any more"
+    if mesh_of(live) != mesh:
+        who = _named(holders(live, ("metadata", "labels", MESH_LABEL)))
+        is_now = f"is {mesh_of(live)} and held by {who}" if mesh_of(live) else "is gone"
+        return f"it has been taken over: its label {MESH_LABEL} {is_now}"
+    for name in holders(live, ("metadata", "annotations", _LAST_APPLIED)):
+        return f"{name} has taken it over: it applies this object too"
+    ours = frozenset(_leaves(entry.get("fieldsV1") or {}))
+    wanted = ours - {_MESH_LABEL} or ours
+    for name, fields in _others(live).items():
+        if wanted <= frozenset(_leaves(fields)):
+            return f"{name} has taken it over: it applies this object too"
+    return ""
+
+
+def owned_labels(live: Mapping[str, Any], manager: str) -> tuple[str, ...]:
+    """The label keys that a manager has applied."""
+    entry = apply_entry(live, manager) or {}
+    labels = ((entry.get("fieldsV1") or {}).get("f:metadata") or {}).get("f:labels") or {}
+    return tuple(sorted(key.removeprefix("f:") for key in labels if key.startswith("f:")))
+
+
+def _others(live: Mapping[str, Any]) -> dict[str, Fields]:
+    """What managers that are not us own of the object itself; a status says nothing about who wants the object."""
+    return {
+        str(entry.get("manager")): entry.get("fieldsV1") or {}
+        for entry in live["metadata"].get("managedFields") or []
+        if not entry.get("subresource") and not str(entry.get("manager")).startswith(_US)
+    }
+
+
+def _leaves(fields: Fields, path: Leaf = ()) -> Iterator[Leaf]:
+    """The paths of a fieldsV1. Whether a manager also owns the map around its fields makes no difference."""
+    for key, below in fields.items():
+        if key == ".":
+            continue
+        if below and set(below) != {"."}:
+            yield from _leaves(below, (*path, key))
+        else:
+            yield (*path, key)
+
+
+def _named(names: Mapping[str, Any] | list[str]) -> str:
+    return ", ".join(names) or "somebody"

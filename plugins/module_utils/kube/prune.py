@@ -1,0 +1,215 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What we once applied and what is no longer listed: shown, and taken away where that is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from ..manifests.identity import Object
+from ..manifests.items import Item
+from . import outcome as words
+from .client import Client
+from .fields import apply_entry, holders
+from .inventory import Inventory
+from .outcome import Outcome
+from .owners import owned_labels, taken_over
+from .plan import still_there
+from .record import Record
+from .removing import release, remove, wait_until_gone
+from .state import read_state
+
+if TYPE_CHECKING:
+    from .apply import Settings
+
+CLUSTER_SCOPED = ("Namespace", "CustomResourceDefinition")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A record of a role that no longer lists its object.
+
+    Args:
+        moved: whether another role lists it now: nothing is to be done, but the record is of no use.
+        other: the manager under which the set still lists the object, "" for none: only our fields may go.
+    """
+
+    record: Record
+    role: str
+    moved: bool = False
+    other: str = ""
+
+
+def candidates(inventory: Inventory, items: Iterable[Item], roles: Collection[str]) -> list[Candidate]:
+    """The records of these roles that no item answers to, and those of any role whose object has moved."""
+    places: dict[str, str] = {}
+    managers: dict[str, str] = {}
+    for item in items:
+        places[item.key] = item.role
+        managers[item.identity.key] = item.manager
+    found = []
+    for role, records in sorted(inventory.roles.items()):
+        for key, record in records.items():
+            if key in places:
+                if places[key] != role:
+                    found.append(Candidate(record, role, moved=True))
+            elif role in roles:
+                found.append(Candidate(record, role, other=managers.get(record.identity.key, "")))
+    return found
+
+
+class Pruner:
+    """Takes candidates away, or says what would become of them."""
+
+    def __init__(self, client: Client, settings: Settings, inventory: Inventory) -> None:
+        self._client = client
+        self._settings = settings
+        self._inventory = inventory
+
+    def foresee(self, found: Sequence[Candidate]) -> list[Outcome]:
+        """One outcome per candidate that is still there, in the order of removal. Nothing is written."""
+        planned, _stale = self._plan(found)
+        return [
+            release(self._client, each, dry_run=True) if each.action == words.RELEASED else each for each in planned
+        ]
+
+    def needed(self, planned: Iterable[Outcome]) -> bool:
+        """Whether `run` has something to do that is worth a lock: what was foreseen goes, or is forgotten."""
+        return self._settings.prune and any(each.action in (*words.WRITES, words.KEPT) for each in planned)
+
+    def held_back(self, found: Sequence[Candidate]) -> list[Outcome]:
+        """The outcomes where the run has failed before it came to this."""
+        planned, _stale = self._plan(found)
+        return [_pending(each, "an earlier wave failed") for each in planned]
+
+    def run(
+        self, pool: ThreadPoolExecutor, found: Sequence[Candidate], check_lock: Callable[[], None]
+    ) -> list[Outcome]:
+        """Take away what may go, the last wave first, and trim the inventory. For a run that has the lock."""
+        planned, settled = self._plan(found)
+        outcomes: list[Outcome] = []
+        stopped = False
+        try:
+            for _at, group in groupby(planned, lambda each: _step(each.item)):
+                batch = list(group)
+                if stopped:
+                    outcomes += [_pending(each, "an earlier step failed") for each in batch]
+                    continue
+                done = list(pool.map(lambda each: self._remove(each, check_lock), batch))
+                if self._settings.wait:
+                    done = wait_until_gone(self._client, done, self._settings.timeout, self._settings.progress)
+                outcomes += done
+                stopped = any(each.action == words.FAILED for each in done)
+        finally:
+            if self._settings.prune:
+                settled += [
+                    (each.item.role, each.item.key)
+                    for each in outcomes
+                    if each.action in (words.DELETED, words.RELEASED, words.KEPT)
+                ]
+            self._forget(settled)
+        return outcomes
+
+    def _remove(self, planned: Outcome, check_lock: Callable[[], None]) -> Outcome:
+        if planned.action in words.WRITES:
+            check_lock()
+        return remove(self._client, planned)
+
+    def _plan(self, found: Sequence[Candidate]) -> tuple[list[Outcome], list[tuple[str, str]]]:
+        """What is to become of those that are there; role and key of the records that are of no use any more."""
+        found = [self._served(each) for each in found]
+        state = read_state(self._client, (each.record.identity for each in found if not each.moved))
+        planned: list[Outcome] = []
+        stale: list[tuple[str, str]] = []
+        for each in found:
+            live = state.get(each.record.identity.key)
+            if each.moved or live is None or self._released(each, live):
+                stale.append((each.role, each.record.key))
+            else:
+                planned.append(self._plan_one(each, live))
+        planned.sort(key=lambda each: each.item.order(), reverse=True)
+        planned.sort(key=lambda each: _step(each.item))
+        return planned, stale
+
+    def _served(self, candidate: Candidate) -> Candidate:
+        """The candidate in a version that is still served: an upgrade may have dropped the one we sent."""
+        identity = candidate.record.identity
+        served = self._client.discovery.kinds()
+        if (identity.group, identity.version, identity.kind) in served:
+            return candidate
+        for group, version, kind in sorted(served):
+            if (group, kind) == (identity.group, identity.kind):
+                return replace(candidate, record=replace(candidate.record, identity=replace(identity, version=version)))
+        return candidate
+
+    def _released(self, candidate: Candidate, live: Object) -> bool:
+        """Whether the object is somebody else's and holds nothing of ours: there is nothing to take away."""
+        record = candidate.record
+        return (record.patch or record.existed or bool(candidate.other)) and apply_entry(live, record.manager) is None
+
+    def _plan_one(self, candidate: Candidate, live: Object) -> Outcome:
+        record = candidate.record
+        item = _item(candidate, live)
+        planned = Outcome(item, words.RELEASED, before=live, prune=True)
+        if record.patch:
+            planned = replace(planned, reason="only our fields are released")
+            stays = self._stays(item, live)
+            if stays and self._settings.prune:
+                return replace(planned, action=words.FAILED, reason=stays)
+        elif candidate.other:
+            planned = replace(planned, reason=f"only our fields are released: {candidate.other} still applies it")
+        elif record.existed:
+            planned = replace(planned, reason="only our fields are released: it was there before our first apply")
+        else:
+            theirs = taken_over(live, record.manager, self._settings.mesh)
+            if theirs:
+                return replace(planned, action=words.KEPT, reason=theirs)
+            refused = self._refused(record)
+            if refused:
+                return replace(planned, action=words.CANDIDATE, reason=refused)
+            planned = replace(planned, action=words.DELETED)
+        return planned if self._settings.prune else replace(planned, action=words.CANDIDATE)
+
+    def _refused(self, record: Record) -> str:
+        identity = record.identity
+        if identity.kind == "Namespace" and identity.name == self._inventory.namespace:
+            return "it holds the inventory: only state absent removes it"
+        if identity.kind in CLUSTER_SCOPED and not self._settings.prune_cluster_scoped:
+            return f"a {identity.kind} goes only with prune_cluster_scoped, with all that is in it"
+        return ""
+
+    def _stays(self, item: Item, live: Object) -> str:
+        """Why a label of ours would outlive its release. Known before, so that the next run says so again."""
+        labels = live["metadata"].get("labels") or {}
+        shared = [key for key in item.gone if key in labels and len(holders(live, ("metadata", "labels", key))) > 1]
+        return still_there(replace(item, gone=tuple(shared)), live)
+
+    def _forget(self, settled: Iterable[tuple[str, str]]) -> None:
+        roles = set()
+        for role, key in settled:
+            self._inventory.of(role).pop(key, None)
+            roles.add(role)
+        self._inventory.save(sorted(roles))
+
+
+def _item(candidate: Candidate, live: Object) -> Item:
+    """The record as an item, as an outcome needs it. What a patch has labelled must be gone afterwards."""
+    record = candidate.record
+    identity = record.identity
+    metadata = {"name": identity.name} | ({"namespace": identity.namespace} if identity.namespace else {})
+    manifest = {"apiVersion": identity.api_version, "kind": identity.kind, "metadata": metadata}
+    gone = owned_labels(live, record.manager) if record.patch else ()
+    return Item(manifest, record.wave, record.patch, record.manager, candidate.role, gone)
+
+
+def _step(item: Item) -> tuple[int, bool]:
+    """Waves from the last to the first; a namespace after what is in it."""
+    return -item.wave, item.identity.kind == "Namespace" and not item.patch
+
+
+def _pending(planned: Outcome, reason: str) -> Outcome:
+    return replace(planned, action=words.PENDING, reason=reason) if planned.action in words.WRITES else planned

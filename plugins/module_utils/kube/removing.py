@@ -1,0 +1,71 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Takes single objects away: deletes ours, releases our fields on others', waits until they are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from ..errors import AmbientError
+from . import outcome as words
+from .client import Client
+from .errors import ApiError, explain
+from .gone import wait_gone
+from .outcome import Outcome
+from .plan import still_there
+
+# Foreground: the pods go first, so that "gone" means that they have ended.
+_OWNS_PODS = ("Deployment", "DaemonSet", "StatefulSet", "Job")
+
+
+def remove(client: Client, planned: Outcome) -> Outcome:
+    """Do what was planned, DELETED or RELEASED; everything else is returned as it is."""
+    if planned.action == words.RELEASED:
+        return release(client, planned)
+    if planned.action != words.DELETED or planned.before is None:
+        return planned
+    identity = planned.item.identity
+    propagation = "Foreground" if identity.kind in _OWNS_PODS else "Background"
+    try:
+        client.delete(identity, uid=planned.before["metadata"]["uid"], propagation=propagation)
+    except AmbientError as error:
+        return replace(planned, action=words.FAILED, reason=explain(error))
+    return planned
+
+
+def release(client: Client, planned: Outcome, dry_run: bool = False) -> Outcome:
+    """Give back the fields that our manager holds: an empty apply. The UID keeps it from creating the object."""
+    item, live = planned.item, planned.before
+    if live is None:
+        return planned
+    metadata = {key: live["metadata"][key] for key in ("name", "namespace", "uid") if key in live["metadata"]}
+    empty = {"apiVersion": item.identity.api_version, "kind": item.identity.kind, "metadata": metadata}
+    try:
+        after = client.apply(empty, item.manager, dry_run=dry_run)
+    except ApiError as error:
+        if error.status == 422 and not item.patch:
+            return replace(planned, action=words.KEPT, reason=f"{planned.reason}; without them it is not valid")
+        return replace(planned, action=words.FAILED, reason=explain(error))
+    stays = still_there(item, after)
+    if stays:
+        return replace(planned, action=words.FAILED, reason=stays)
+    return replace(planned, after=after)
+
+
+def wait_until_gone(
+    client: Client, done: Sequence[Outcome], timeout: float, progress: Callable[[str], None]
+) -> list[Outcome]:
+    """The outcomes, where those of deleted objects that are still there after `timeout` seconds are failures."""
+    uids = {
+        each.item.identity: str(each.before["metadata"]["uid"])
+        for each in done
+        if each.action == words.DELETED and each.before is not None
+    }
+    hanging = wait_gone(client, uids, timeout, progress) if uids else {}
+    return [
+        replace(each, action=words.FAILED, reason=hanging[each.item.identity])
+        if each.action == words.DELETED and each.item.identity in hanging
+        else each
+        for each in done
+    ]
