@@ -154,12 +154,10 @@ def _write(disk: _Disk, files: Mapping[str, str], change: Change) -> None:
     steps = [_Step(number, path, disk.is_file(path)) for number, path in enumerate([*texts, *change.removed])]
     if not steps:
         return
-    made: list[Path] = []
     try:
         staging.mkdir()
         for step in steps:
             if step.path in texts:
-                made += _make_directories((dest / step.path).parent)
                 _put(_staged(dest, step), texts[step.path])
         # Its name tells whether it is whole.
         _put(staging / f"{_JOURNAL}.new", json.dumps([vars(step) for step in steps]).encode())
@@ -171,7 +169,6 @@ def _write(disk: _Disk, files: Mapping[str, str], change: Change) -> None:
         # Whatever goes wrong here is left to the next write, which finds the journal.
         with contextlib.suppress(OSError, AmbientError):
             _recover(dest)
-            _drop_empty(made)
         raise
     with contextlib.suppress(OSError):  # the next write takes away what is left
         shutil.rmtree(staging)
@@ -192,6 +189,7 @@ def _replace(dest: Path, step: _Step, *, new: bool) -> None:
     elif target.exists():
         raise AmbientError("has come while the tree was written", path=str(target), hint="Render again")
     if new:
+        _make_directories(target.parent)
         _staged(dest, step).replace(target)
 
 
@@ -204,8 +202,9 @@ def _recover(dest: Path) -> None:
         target, kept = dest / step.path, _kept(dest, step)
         if kept.exists() or kept.is_symlink():
             kept.replace(target)
-        elif not step.existed and not _staged(dest, step).exists():
-            target.unlink(missing_ok=True)
+        elif not step.existed:
+            if not _staged(dest, step).exists():
+                target.unlink(missing_ok=True)
             _drop_empty([dest / parent for parent in reversed(PurePosixPath(step.path).parents[:-1])])
     (staging / _JOURNAL).unlink(missing_ok=True)
     shutil.rmtree(staging)
@@ -260,8 +259,12 @@ def _make_directories(path: Path) -> list[Path]:
         missing.append(path)
         path = path.parent
     missing.reverse()
-    for directory in missing:
-        directory.mkdir(exist_ok=True)
+    try:
+        for directory in missing:
+            directory.mkdir(exist_ok=True)
+    except OSError:
+        _drop_empty(missing)
+        raise
     return missing
 
 
