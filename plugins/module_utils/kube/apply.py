@@ -22,6 +22,7 @@ from .lock import Lock
 from .outcome import Outcome
 from .plan import Decision, Served, Verdict, decide, still_there
 from .preview import preview, to_send
+from .prune import Candidate, Pruner, candidates
 from .state import WORKERS, State, read_state
 from .wait import wait_ready
 
@@ -52,12 +53,15 @@ class Settings:
 
 
 class Applier:
-    """One run over one set of items."""
+    """One run over one set of items. `roles`: those of the set, also the ones that have no items any more."""
 
-    def __init__(self, client: Client, settings: Settings, items: Sequence[Item]) -> None:
+    def __init__(
+        self, client: Client, settings: Settings, items: Sequence[Item], roles: frozenset[str] = frozenset()
+    ) -> None:
         self._client = client
         self._settings = settings
         self._set = items
+        self._roles = roles | {item.role for item in items}
         self._served = Served.by(items)
         self._items = [item for item in items if settings.covers(item.wave)]
         self._refuse_misplaced()
@@ -66,26 +70,24 @@ class Applier:
         self._lock: Lock | None = None
 
     def run(self) -> list[Outcome]:
-        """Apply (or, in check mode, foresee) everything; one outcome per item, in order."""
+        """Apply (or, in check mode, foresee) everything; one outcome per item, then one per prune candidate."""
         with ThreadPoolExecutor(WORKERS) as pool:
             decisions = self._decide_all(pool)
+            planned = self._pruner().foresee(self._unlisted())
             if self._settings.check:
-                return list(pool.map(self._foresee, decisions))
+                return [*pool.map(self._foresee, decisions), *planned]
             if any(decision.verdict is Verdict.FAIL for decision in decisions):
-                return [self._refused(decision) for decision in decisions]
-            if all(decision.verdict is Verdict.UNCHANGED for decision in decisions):
-                outcomes = [self._settled(decision) for decision in decisions]
-            else:
-                outcomes = self._write(pool, decisions)
-        if any(each.action == words.FAILED for each in outcomes):
-            return outcomes
-        settled = [item for item in self._items if item.identity.kind not in SERVED_AT_ONCE]
-        return _with_missing(outcomes, self._wait(settled))
+                return self._refuse(decisions)
+            if self._pruner().needed(planned) or any(
+                decision.verdict is not Verdict.UNCHANGED for decision in decisions
+            ):
+                return self._write(pool, decisions)
+        return self._all_ready([self._settled(decision) for decision in decisions]) + planned
 
     def _write(self, pool: ThreadPoolExecutor, decisions: Sequence[Decision]) -> list[Outcome]:
-        """Apply under the lock, after another look where another run may have written since the first."""
-        ensure_namespace(self._client, self._settings.inventory_namespace, self._settings.mesh, self._set)
+        """Apply and prune under the lock, after another look where another run may have written since the first."""
         settings = self._settings
+        ensure_namespace(self._client, settings.inventory_namespace, settings.mesh, self._set)
         with Lock(
             self._client, settings.inventory_namespace, settings.mesh, settings.lock_timeout, settings.progress
         ) as lock:
@@ -95,8 +97,27 @@ class Applier:
                 self._client.discovery.refresh()
                 decisions = self._decide_all(pool)
                 if any(decision.verdict is Verdict.FAIL for decision in decisions):
-                    return [self._refused(decision) for decision in decisions]
-            return self._apply_waves(pool, decisions)
+                    return self._refuse(decisions)
+            outcomes = self._all_ready(self._apply_waves(pool, decisions))
+            if any(each.action == words.FAILED for each in outcomes):
+                return outcomes + self._pruner().held_back(self._unlisted())
+            return outcomes + self._pruner().run(pool, self._unlisted(), lock.check)
+
+    def _pruner(self) -> Pruner:
+        return Pruner(self._client, self._settings, self._inventory)
+
+    def _unlisted(self) -> list[Candidate]:
+        """What only a run over all waves can tell: the records that no item answers to any more."""
+        if self._settings.waves is not None:
+            return []
+        return candidates(self._inventory, self._set, self._roles)
+
+    def _all_ready(self, outcomes: list[Outcome]) -> list[Outcome]:
+        """The outcomes after a look at everything that was not seen ready in this run, written or not."""
+        if any(each.action == words.FAILED for each in outcomes):
+            return outcomes
+        settled = [item for item in self._items if item.identity.kind not in SERVED_AT_ONCE]
+        return _with_missing(outcomes, self._wait(settled))
 
     def _read_inventory(self) -> Inventory:
         return Inventory(self._client, self._settings.inventory_namespace, self._settings.mesh)
@@ -106,7 +127,7 @@ class Applier:
         return list(pool.map(lambda item: self._decide(item, state), self._items))
 
     def _decide(self, item: Item, state: State) -> Decision:
-        record = self._inventory.of(item.role).get(item.key)
+        record = self._inventory.find(item)
         if not self._is_served(item):
             reason = f"the API server does not serve this kind. {NOT_SERVED}"
             return Decision(item, Verdict.FAIL, None, record, "", reason)
@@ -117,7 +138,7 @@ class Applier:
         if full is None or record is None or owned_digest(full, item.manager) != record.live:
             return replace(decision, verdict=Verdict.CHANGE)
         version = str(full["metadata"]["resourceVersion"])
-        self._inventory.of(item.role)[item.key] = replace(record, version=version)  # saved if anything is
+        self._inventory.note(item, replace(record, version=version))  # saved if anything is
         return replace(decision, verdict=Verdict.UNCHANGED)
 
     def _is_served(self, item: Item) -> bool:
@@ -212,8 +233,12 @@ class Applier:
             return Outcome(decision.item, words.UNCHANGED)
         return Outcome(decision.item, words.PENDING, reason=reason)
 
-    def _refused(self, decision: Decision) -> Outcome:
+    def _refuse(self, decisions: Sequence[Decision]) -> list[Outcome]:
         """What is known to fail is refused before the first write."""
+        refused = [self._refused(decision) for decision in decisions]
+        return refused + self._pruner().held_back(self._unlisted())
+
+    def _refused(self, decision: Decision) -> Outcome:
         if decision.verdict is Verdict.FAIL:
             return self._settled(decision)
         return self._pending(decision, "nothing was written, because another object cannot be applied")

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from ..errors import AmbientError
 from ..manifests.identity import Identity, Object
+from ..manifests.items import Item
 from ..manifests.labels import MESH_LABEL
 from .client import Client
 from .errors import ApiError
@@ -57,6 +58,17 @@ class Inventory:
     def of(self, role: str) -> Records:
         """The records of a role, to read and to change."""
         return self.roles.setdefault(role, {})
+
+    def find(self, item: Item) -> Record | None:
+        """The record of an item; where its role has none, that of the role which the item has left."""
+        found = self.of(item.role).get(item.key)
+        if found is not None:
+            return found
+        return next((records[item.key] for records in self.roles.values() if item.key in records), None)
+
+    def note(self, item: Item, record: Record) -> None:
+        """Keep this record of an item in place of what its role has."""
+        self.of(item.role)[item.key] = record
 
     def all(self) -> Records:
         """The records of all roles."""

@@ -36,10 +36,12 @@ class Ledger:
     def announce(self, decisions: Iterable[Decision]) -> None:
         """Write what we are about to own before the first write, so that no kill leaves an orphan."""
         for decision in decisions:
-            if decision.verdict in (Verdict.CREATE, Verdict.CHANGE) and decision.record is None:
-                item = decision.item
+            item, record = decision.item, decision.record
+            if record is None and decision.verdict in (Verdict.CREATE, Verdict.CHANGE):
                 existed = decision.live is not None and mesh_of(decision.live) != self._mesh
-                self._inventory.of(item.role)[item.key] = Record.announced(item, existed)
+                record = Record.announced(item, existed)
+            if record is not None and item.key not in self._inventory.of(item.role):
+                self._inventory.note(item, record)  # new, or come from another role
         self._inventory.save(self._roles)
 
     def remember(self, decision: Decision, before: Object | None, after: Object) -> None:
