@@ -98,10 +98,10 @@ def test_kinds_and_places_that_cannot_be(fails: Callable[..., str], namespace: s
             "Its CRD is missing, or the API server is too old or too new for this version"
         ),
         "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}": (
-            "role bad, v1 ConfigMap a: ConfigMap needs a metadata.namespace. Mend its metadata"
+            "role manifests, v1 ConfigMap a: ConfigMap needs a metadata.namespace. Mend its metadata"
         ),
         "{apiVersion: v1, kind: Namespace, metadata: {name: a, namespace: b}}": (
-            "role bad, v1 Namespace b/a: Namespace is cluster-scoped: it has no namespace. Mend its metadata"
+            "role manifests, v1 Namespace b/a: Namespace is cluster-scoped: it has no namespace. Mend its metadata"
         ),
     }
     for text, expected in cases.items():

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,8 @@ from ..errors import AmbientError
 from ..manifests.identity import Identity, Object
 from .discovery import Discovery, Resource
 from .errors import ApiError
-from .transport import BROKEN, JSON, Transport
+from .retries import arrived
+from .transport import JSON, Transport, events
 
 if TYPE_CHECKING:
     import urllib3
@@ -29,13 +29,16 @@ class Client:
     """Reads and writes objects of any kind. Safe to use from several threads.
 
     Every method raises ApiError (`.status`: the HTTP status, 0 without an answer) for what it does not return.
-    `api_client` is the `kubernetes.client.ApiClient` below, for streams.
     """
 
-    def __init__(self, transport: Transport, api_client: Any = None) -> None:
+    def __init__(self, transport: Transport) -> None:
         self.transport = transport
-        self.api_client = api_client
         self.discovery = Discovery(transport)
+
+    @property
+    def api_client(self) -> Any:
+        """The `kubernetes.client.ApiClient` below, for streams."""
+        return self.transport.api_client
 
     @property
     def host(self) -> str:
@@ -48,8 +51,7 @@ class Client:
 
     def version(self) -> dict[str, Any]:
         """The answer of /version: `gitVersion`, `major`, `minor` …"""
-        answer: dict[str, Any] = self.transport.json("GET", "/version")
-        return answer
+        return dict(self.transport.json("GET", "/version"))
 
     def discover(self) -> Discovery:
         """The kinds that the API server serves."""
@@ -122,24 +124,19 @@ class Client:
             "dryRun": "All" if dry_run else None,
         }
         path = self.resource(identity).path(identity.namespace, identity.name)
-        applied: Object = self.transport.json("PATCH", path, query=query, body=obj, content_type=APPLY)
-        return applied
+        return dict(self.transport.json("PATCH", path, query=query, body=obj, content_type=APPLY))
 
     def create(self, obj: Object, *, manager: str = "alauda.ambient", dry_run: bool = False) -> Object:
-        """Create an object; ApiError 409 where there is one."""
+        """Create an object; ApiError 409 where there is another one."""
         identity = Identity.of({**obj, "metadata": {"name": "-", **obj["metadata"]}})
         query = {"fieldManager": manager, "dryRun": "All" if dry_run else None}
-        created: Object = self.transport.json(
-            "POST", self.resource(identity).path(identity.namespace), query=query, body=obj
-        )
-        return created
+        return self._write("POST", self.resource(identity).path(identity.namespace), query, obj)
 
     def replace(self, obj: Object, *, manager: str = "alauda.ambient") -> Object:
         """Replace an object; ApiError 409 where its resourceVersion is no longer the live one."""
         identity = Identity.of(obj)
         path = self.resource(identity).path(identity.namespace, identity.name)
-        replaced: Object = self.transport.json("PUT", path, query={"fieldManager": manager}, body=obj)
-        return replaced
+        return self._write("PUT", path, {"fieldManager": manager}, obj)
 
     def delete(
         self, identity: Identity, *, uid: str = "", propagation: str = "Background", dry_run: bool = False
@@ -204,20 +201,9 @@ class Client:
         accept = f"{_METADATA},{JSON}" if metadata_only else JSON
         path = resource.path(namespace or "")
         response = self.transport.stream(path, query=query, read_timeout=timeout + 5, accept=accept)
-        try:
-            if on_open:
-                on_open(response)
-            buffer = b""
-            for chunk in response.stream(65536):
-                *lines, buffer = (buffer + chunk).split(b"\n")
-                for line in lines:
-                    if line.strip():
-                        event = json.loads(line)
-                        yield event["type"], event["object"]
-        except BROKEN as error:
-            yield "ERROR", {"kind": "Status", "message": str(error)}
-        finally:
-            response.close()
+        if on_open:
+            on_open(response)
+        yield from events(response)
 
     def logs(
         self,
@@ -260,6 +246,17 @@ class Client:
         }
         answer = self.transport.json("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body=body)
         return bool((answer.get("status") or {}).get("allowed"))
+
+    def _write(self, method: str, path: str, query: Mapping[str, Any], obj: Object) -> Object:
+        """Send an object; where it was sent twice because the first answer was lost, the second refusal is none."""
+        try:
+            written: Object = self.transport.json(method, path, query=query, body=obj)
+        except ApiError as error:
+            live = self.get(Identity.of(obj)) if error.status == 409 and "name" in obj["metadata"] else None
+            if live is None or not arrived(obj, live):
+                raise
+            return live
+        return written
 
     def _find(self, identity: Identity) -> Resource | None:
         return self.discovery.find(identity.group, identity.version, identity.kind)

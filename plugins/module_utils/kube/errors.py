@@ -11,6 +11,8 @@ from typing import Any
 from ..errors import AmbientError
 
 UNREACHABLE = 0
+# Admission answers with the same status and reason as a missing right.
+_ADMISSION = ("exceeded quota", "denied the request", "violates PodSecurity")
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,28 @@ def from_response(status: int, body: bytes, path: str) -> ApiError:
         Cause(str(cause.get("reason", "")), str(cause.get("field", "")), str(cause.get("message", "")))
         for cause in raw_causes
     )
-    hint = ""
     if status == 401:
         message = "the API server refuses the credentials (401 Unauthorized)"
-        hint = "The token or certificate is wrong or has expired: get new credentials"
-    elif status == 403:
-        hint = "The user of this kubeconfig lacks the right" if reason == "Forbidden" else ""
+    hint = _hint(status, reason, message, causes)
     return ApiError(" ".join(message.split()), status=status, reason=reason, causes=causes, path=path, hint=hint)
+
+
+def _hint(status: int, reason: str, message: str, causes: tuple[Cause, ...]) -> str:
+    if status == 401:
+        return "The token or certificate is wrong or has expired: get new credentials"
+    if any(cause.reason == "NamespaceTerminating" for cause in causes):
+        return "Run again when the namespace is gone; its status says what holds it"
+    if "failed calling webhook" in message:
+        return "Look at the webhook's service and its pods, then run again"
+    if status == 409 and reason == "Conflict" and not causes:
+        return "Another client has changed it meanwhile: run again"
+    if status == 403 and reason == "Forbidden" and not any(words in message for words in _ADMISSION):
+        return "The user of this kubeconfig lacks the right"
+    if status == 429:
+        return "The API server is overloaded: run again later"
+    if status >= 500:
+        return "The API server or its etcd is in trouble: run again when it is well"
+    return ""
 
 
 def _status_of(body: bytes) -> dict[str, Any]:

@@ -5,9 +5,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
+
+from ..errors import AmbientError
 
 try:
     import urllib3
@@ -15,33 +20,58 @@ except ImportError:  # `connect` says so
     urllib3 = None  # type: ignore[assignment]
 
 from .errors import UNREACHABLE, ApiError, from_response
+from .retries import patience, spread, worth_repeating
 
 JSON = "application/json"
 CONNECT_TIMEOUT = 5.0
-READ_TIMEOUT = 60.0
+READ_TIMEOUT = 65.0  # the API server gives up after 60 s and says why
+_TRIES = 4
 Headers = Callable[[], Mapping[str, str]]
 BROKEN: tuple[type[Exception], ...] = (OSError, ValueError, *([urllib3.exceptions.HTTPError] if urllib3 else []))
 
 
-class Transport:
-    """Sends requests to one API server. Safe to use from several threads."""
+@dataclass
+class Session:
+    """One way in: a pool of connections, and credentials.
 
-    def __init__(self, pool: urllib3.PoolManager, host: str, headers: Headers) -> None:
-        self._pool = pool
-        # Everything that is sent may be sent twice: applies, deletes of one UID, reviews.
-        self._retries = urllib3.Retry(
-            total=4,
-            connect=2,
-            read=2,
-            other=0,
-            status=4,
-            backoff_factor=0.3,
-            status_forcelist=(429, 502, 503, 504),
-            allowed_methods=None,
-            raise_on_status=False,
-        )
-        self.headers = headers
-        self.host = host.rstrip("/")
+    Args:
+        pool: the connections, with the client certificate.
+        host: the address of the API server.
+        headers: what every request carries, read anew for each. Called by one thread at a time.
+        api_client: the `kubernetes.client.ApiClient` behind it, for streams.
+        proven: whether the API server has taken these credentials.
+    """
+
+    pool: urllib3.PoolManager
+    host: str
+    headers: Headers
+    api_client: Any = None
+    proven: bool = False
+
+
+class Transport:
+    """Sends requests to one API server. Safe to use from several threads.
+
+    `connect` builds a session; it is called again for fresh credentials when the API server refuses the present ones.
+    """
+
+    def __init__(self, connect: Callable[[], Session]) -> None:
+        self._connect = connect
+        self._session = connect()
+        self._first = self._session
+        self._renewing = threading.Lock()
+        self._reading = threading.Lock()
+        self._answers = False
+        self.host = self._session.host.rstrip("/")
+
+    @property
+    def api_client(self) -> Any:
+        """The `kubernetes.client.ApiClient` with the present credentials."""
+        return self._session.api_client
+
+    def headers(self) -> Mapping[str, str]:
+        """What every request carries: credentials, impersonation, our name."""
+        return self._headers_of(self._session)
 
     def send(
         self,
@@ -57,38 +87,30 @@ class Transport:
 
         `body` is sent as JSON unless it is bytes.
         """
-        response = self._open(method, path, query, body, content_type, accept, READ_TIMEOUT, stream=False)
+        response = self._exchange(method, path, query, body, content_type, accept, READ_TIMEOUT, stream=False)
         data: bytes = response.data
-        if response.status >= 400:
-            raise self._error(response.status, data, method, path)
         return data
 
     def json(self, method: str, path: str, **arguments: Any) -> Any:
-        """As `send`, with the answer decoded."""
-        data = self.send(method, path, **arguments)
-        try:
-            return json.loads(data) if data else {}
-        except ValueError as error:
-            raise ApiError(
-                f"the answer is not JSON: {data[:80].decode(errors='replace')!r}",
-                status=UNREACHABLE,
-                path=f"{method} {self.host}{path}",
-                hint="Is this the address of a Kubernetes API server?",
-            ) from error
+        """As `send`, with the answer decoded. One that is no JSON was cut on its way: it is asked for again."""
+        for attempt in range(_TRIES):
+            data = self.send(method, path, **arguments)
+            try:
+                return json.loads(data) if data else {}
+            except ValueError as error:
+                if method != "POST" and attempt < _TRIES - 1:
+                    time.sleep(spread(0.1 * 2**attempt))
+                    continue
+                raise self._no_json(data, f"{method} {self.host}{path}") from error
+        raise AssertionError("not reached")
 
     def stream(
         self, path: str, *, query: Mapping[str, Any], read_timeout: float, accept: str = JSON
     ) -> urllib3.BaseHTTPResponse:
         """An answer that is read line by line; the caller closes it."""
-        response = self._open("GET", path, query, None, JSON, accept, read_timeout, stream=True)
-        if response.status >= 400:
-            raise self._error(response.status, response.read(), "GET", path)
-        return response
+        return self._exchange("GET", path, query, None, JSON, accept, read_timeout, stream=True)
 
-    def _error(self, status: int, body: bytes, method: str, path: str) -> ApiError:
-        return from_response(status, body, self.host if status == 401 else f"{method} {path}")
-
-    def _open(
+    def _exchange(
         self,
         method: str,
         path: str,
@@ -100,8 +122,8 @@ class Transport:
         *,
         stream: bool,
     ) -> urllib3.BaseHTTPResponse:
-        headers = urllib3.HTTPHeaderDict(self.headers())
-        headers["Accept"] = accept
+        """A successful answer, sent again where what went wrong may be over a moment later."""
+        headers = {"Accept": accept}
         data = body
         if body is not None:
             headers["Content-Type"] = content_type
@@ -110,18 +132,99 @@ class Transport:
         words = {key: value for key, value in (query or {}).items() if value is not None}
         if words:
             url = f"{url}?{urlencode(words, doseq=True)}"
+        attempt = 0
+        while True:
+            session = self._session
+            response = self._open(session, method, url, data, headers, read_timeout, stream=stream)
+            if response.status != 401:
+                session.proven = True
+            if response.status < 400:
+                return response
+            attempt += 1
+            where = self.host if response.status == 401 else f"{method} {path}"
+            error = from_response(response.status, response.data, where)
+            if attempt == _TRIES:
+                raise error
+            if error.status == 401:
+                self._renew(session, error)
+            elif worth_repeating(error, method):
+                time.sleep(spread(0.2 * 2**attempt))
+            else:
+                raise error
+
+    def _open(
+        self,
+        session: Session,
+        method: str,
+        url: str,
+        data: bytes | None,
+        headers: Mapping[str, str],
+        read_timeout: float,
+        *,
+        stream: bool,
+    ) -> urllib3.BaseHTTPResponse:
+        every = urllib3.HTTPHeaderDict(self._headers_of(session))
+        every.update(headers)
         try:
-            return self._pool.request(
+            response = session.pool.request(
                 method,
                 url,
                 body=data,
-                headers=headers,
+                headers=every,
                 timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=read_timeout),
-                retries=self._retries,
+                retries=patience(known=self._answers),
                 preload_content=not stream,
             )
         except BROKEN as error:
+            self._answers = False  # whoever comes next does not wait as long again
             raise unreachable(self.host, error) from error
+        self._answers = True
+        return response
+
+    def _headers_of(self, session: Session) -> Mapping[str, str]:
+        with self._reading:  # an exec plugin whose token has expired runs once, not once per thread
+            return session.headers()
+
+    def _renew(self, refused: Session, error: ApiError) -> None:
+        """Get fresh credentials, once for all threads; raise `error` where these were fresh and are refused too."""
+        with self._renewing:
+            if self._session is not refused:
+                return
+            if not refused.proven and refused is not self._first:
+                raise error
+            try:
+                self._session = self._connect()
+            except AmbientError as problem:
+                raise ApiError(
+                    f"{error.message}, and there are no new ones: {problem.message}",
+                    status=401,
+                    path=problem.path or error.path,
+                    hint=problem.hint or error.hint,
+                ) from problem
+
+    def _no_json(self, data: bytes, path: str) -> ApiError:
+        if data.lstrip().startswith(b"{"):
+            message, hint = "the answer is cut off", "Look for a proxy that limits the size or the time of answers"
+        else:
+            message = f"the answer is not JSON: {data[:80].decode(errors='replace')!r}"
+            hint = "Is this the address of a Kubernetes API server?"
+        return ApiError(message, status=UNREACHABLE, path=path, hint=hint)
+
+
+def events(response: urllib3.BaseHTTPResponse) -> Iterator[tuple[str, Any]]:
+    """What a watch tells: (type, object). An ERROR without a code says that the connection broke."""
+    try:
+        buffer = b""
+        for chunk in response.stream(65536):
+            *lines, buffer = (buffer + chunk).split(b"\n")
+            for line in lines:
+                if line.strip():
+                    event = json.loads(line)
+                    yield event["type"], event["object"]
+    except BROKEN as error:
+        yield "ERROR", {"kind": "Status", "message": str(error)}
+    finally:
+        response.close()
 
 
 def unreachable(host: str, error: Exception) -> ApiError:
