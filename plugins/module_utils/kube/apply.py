@@ -42,6 +42,7 @@ class Settings:
     timeout: float = 300
     force: bool = False
     check: bool = False
+    diff: bool = False  # whether the outcomes must show the whole of what was deleted
     prune: bool = False
     prune_cluster_scoped: bool = False
     lock_timeout: float = 60
