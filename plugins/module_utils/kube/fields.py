@@ -13,6 +13,8 @@ from ..manifests.identity import Object
 
 Fields = Mapping[str, Any]
 _MAX_PATHS = 20
+_UNKNOWN = object()
+_OPEN = "\0open"
 _SERVER_METADATA = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
 
 
@@ -31,10 +33,14 @@ def apply_entry(obj: Mapping[str, Any], manager: str) -> Fields | None:
     return None
 
 
-def owned_digest(obj: Mapping[str, Any], manager: str) -> str:
-    """The digest of the live values at the paths that a manager owns; "" where it owns none."""
+def owned_digest(obj: Mapping[str, Any], manager: str, sent: Mapping[str, Any] | None = None) -> str:
+    """The digest of the live values at the paths that a manager owns; "" where it owns none.
+
+    `sent` is the manifest that the manager applied: where it holds nothing (`annotations: {}`, `env: []`), what
+    others put there is theirs.
+    """
     entry = apply_entry(obj, manager)
-    return digest(_project(obj, entry.get("fieldsV1") or {})) if entry else ""
+    return digest(_project(obj, entry.get("fieldsV1") or {}, _UNKNOWN if sent is None else sent)) if entry else ""
 
 
 def holders(obj: Mapping[str, Any], path: Sequence[str]) -> list[str]:
@@ -78,34 +84,51 @@ def comparable(obj: Mapping[str, Any]) -> Object:
     return {**{key: value for key, value in obj.items() if key != "status"}, "metadata": metadata}
 
 
-def _project(value: Any, fields: Fields) -> Any:
+def _project(value: Any, fields: Fields, sent: Any) -> Any:
     """The part of a value that `fields` (the fieldsV1 notation) names."""
     if not fields:
-        return value
+        return _OPEN if sent is None or (isinstance(sent, (Mapping, list)) and not sent) else value
     projected: dict[str, Any] = {}
     for key, below in fields.items():
         if key == ".":
             continue
-        found, child = _child(value, key)
-        projected[key] = _project(child, below) if found else "\0missing"
+        children = _children(value, key)
+        found = [_project(child, below, _sent_child(sent, key)) for child in children]
+        projected[key] = found[0] if len(found) == 1 else found or "\0missing"
     return projected
 
 
-def _child(value: Any, key: str) -> tuple[bool, Any]:
+def _children(value: Any, key: str) -> list[Any]:
+    """What a step of the fieldsV1 notation leads to: one value, none, or several where a list has doubles."""
     sign, _sep, name = key.partition(":")
     if sign == "f":
-        return (name in value, value.get(name)) if isinstance(value, Mapping) else (False, None)
+        return [value[name]] if isinstance(value, Mapping) and name in value else []
     if not isinstance(value, list):
-        return False, None
+        return []
     wanted = json.loads(name)
     if sign == "k":
-        for element in value:
-            if isinstance(element, Mapping) and all(element.get(field) == wanted[field] for field in wanted):
-                return True, element
-        return False, None
+        return [
+            element
+            for element in value
+            if isinstance(element, Mapping) and all(element.get(field) == wanted[field] for field in wanted)
+        ]
     if sign == "v":
-        return wanted in value, wanted
-    return (True, value[wanted]) if sign == "i" and wanted < len(value) else (False, None)
+        return [element for element in value if element == wanted]
+    return [value[wanted]] if sign == "i" and wanted < len(value) else []
+
+
+def _sent_child(sent: Any, key: str) -> Any:
+    """The same step in what was sent, where keys that the API server fills in may be missing."""
+    found = _children(sent, key)
+    if not found and key.startswith("k:") and isinstance(sent, list):
+        wanted = json.loads(key[2:])
+        found = [
+            element
+            for element in sent
+            if isinstance(element, Mapping)
+            and all(element.get(field, wanted[field]) == wanted[field] for field in wanted)
+        ]
+    return found[0] if found else _UNKNOWN
 
 
 def _differences(before: Any, after: Any, path: str) -> Iterator[str]:

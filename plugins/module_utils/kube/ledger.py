@@ -55,7 +55,7 @@ class Ledger:
         if before is None:  # whoever made it once: this one is ours
             record = replace(record, existed=False)
         version = str(after["metadata"]["resourceVersion"])
-        records[item.key] = record.applied(item, decision.sent, version, owned_digest(after, item.manager))
+        records[item.key] = record.applied(item, decision.sent, version, owned_digest(after, item.manager, item.object))
 
     def settle(self, pool: ThreadPoolExecutor, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """Save what was done; an outcome of its own where that fails, so that it hides no other."""
@@ -84,7 +84,7 @@ class Ledger:
             if record is None or found is None or record.version == found["metadata"]["resourceVersion"]:
                 return
             full = self._client.get(item.identity)
-            if full is not None and owned_digest(full, item.manager) == record.live:
+            if full is not None and owned_digest(full, item.manager, item.object) == record.live:
                 records[item.key] = replace(record, version=str(full["metadata"]["resourceVersion"]))
 
         list(pool.map(refresh, written))

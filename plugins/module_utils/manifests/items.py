@@ -16,6 +16,7 @@ from ..errors import AmbientError
 from . import yaml
 from .files import read_text, write_if_changed
 from .identity import Identity, Object
+from .normal import normal
 from .waves import sort_key, wave_of
 
 DEFAULT_MANAGER = "alauda.ambient"
@@ -122,7 +123,7 @@ def item_from(data: Mapping[str, Any], role: str = "") -> Item:
     if not isinstance(gone, list) or not all(isinstance(key, str) for key in gone):
         raise AmbientError("'gone' must be a list of label keys")
     _refuse_bad_object(obj)
-    return Item(obj, wave, patch, manager, role, tuple(gone))
+    return Item(normal(obj), wave, patch, manager, role, tuple(gone))
 
 
 def dump_role(path: str | Path, role: str, items: Iterable[Item]) -> bool:
