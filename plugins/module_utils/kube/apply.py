@@ -14,7 +14,7 @@ from ..manifests.identity import Object
 from ..manifests.items import Item
 from . import outcome as words
 from .client import NOT_SERVED, Client
-from .errors import explain
+from .errors import UNREACHABLE, explain
 from .fields import changed_paths, owned_digest
 from .inventory import Inventory
 from .ledger import Ledger, ensure_namespace
@@ -29,6 +29,7 @@ from .wait import wait_ready
 Progress = Callable[[str], None]
 # Ready as soon as they are served; to look again costs more than it tells.
 SERVED_AT_ONCE = ("CustomResourceDefinition", "Namespace")
+_GONE = (UNREACHABLE, 401)  # what the transport could not mend holds for every other request too
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class Applier:
         self._seen_ready: set[str] = set()
         self._inventory = self._read_inventory()
         self._lock: Lock | None = None
+        self._cut_off = ""
 
     def run(self) -> list[Outcome]:
         """Apply (or, in check mode, foresee) everything; one outcome per item, then one per prune candidate."""
@@ -136,7 +138,7 @@ class Applier:
         if decision.verdict is not Verdict.LOOK:
             return decision
         full = self._client.get(item.identity)
-        if full is None or record is None or owned_digest(full, item.manager) != record.live:
+        if full is None or record is None or owned_digest(full, item.manager, item.object) != record.live:
             return replace(decision, verdict=Verdict.CHANGE)
         version = str(full["metadata"]["resourceVersion"])
         self._inventory.note(item, replace(record, version=version))  # saved if anything is
@@ -191,6 +193,8 @@ class Applier:
         if missing:
             return [Outcome(decision.item, words.FAILED, reason=f"waits for {_first(missing)}") for decision in batch]
         done = list(pool.map(self._apply_one, batch))
+        if self._cut_off:
+            return done
         missing = self._wait(each.item for each in done if each.action != words.FAILED)
         if any(each.item.identity.kind == "CustomResourceDefinition" for each in done):
             self._client.discovery.refresh()
@@ -201,13 +205,18 @@ class Applier:
         if not self._settings.wait:
             return {}
         new = [item for item in items if item.key not in self._seen_ready]
-        missing = wait_ready(self._client, new, self._settings.timeout, self._settings.progress)
+        try:
+            missing = wait_ready(self._client, new, self._settings.timeout, self._settings.progress)
+        except AmbientError as error:  # what has been written until now is told all the same
+            missing = {item.identity.short: f"cannot be watched: {explain(error)}" for item in new}
         self._seen_ready.update(item.key for item in new if item.identity.short not in missing)
         return missing
 
     def _apply_one(self, decision: Decision) -> Outcome:
         if decision.verdict in (Verdict.UNCHANGED, Verdict.FAIL):
             return self._settled(decision)
+        if self._cut_off:
+            return self._pending(decision, f"not sent: {self._cut_off}")
         item = decision.item
         try:
             if self._lock is not None:
@@ -217,6 +226,8 @@ class Applier:
                 return Outcome(item, words.FAILED, reason="it does not exist, and a patch never creates its object")
             after = self._client.apply(to_send(item, before), item.manager, force=self._settings.force)
         except AmbientError as error:
+            if getattr(error, "status", None) in _GONE:
+                self._cut_off = error.message
             return Outcome(item, words.FAILED, reason=explain(error))
         self._ledger.remember(decision, before, after)
         stays = still_there(item, after)
