@@ -1,65 +1,163 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Waits until objects are ready, by watching them; on time-out with the reason that a person needs."""
+"""Waits until objects are ready, by watching their kinds; on time-out with the reason that a person needs."""
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from datetime import UTC, datetime
 
 from ..errors import AmbientError
 from ..manifests.identity import Identity, Object
 from ..manifests.items import Item
 from .client import Client
-from .errors import ApiError
-from .ready import not_ready_because, waits
+from .heartbeat import Heartbeat
+from .lookups import Lookups
+from .ready import READY, Verdict, waits
 from .reasons import why_not_ready
+from .watch import News, Watches, What, place, scopes_of
 
-_WATCH_SECONDS = 30.0
-_PAUSE = 1.0
-_TOLD = 3  # objects named in a line of progress
+_TICK = 0.5
+_SILENCE = 5.0  # so long a controller may take to say its first word about an object
+_MAX_REASONS = 20  # each costs requests
 
-Group = tuple[str, str, str]  # apiVersion, kind, namespace
-Waiting = dict[Identity, str]
+Progress = Callable[[str], None]
+Rule = Callable[[Object], Verdict]
 
 
-def wait_ready(
-    client: Client, items: Iterable[Item], timeout: float, progress: Callable[[str], None]
-) -> dict[str, str]:
-    """Wait until all are ready, at most `timeout` seconds.
+def wait_ready(client: Client, items: Iterable[Item], timeout: float, progress: Progress) -> dict[str, str]:
+    """Wait until all are ready, at most `timeout` seconds, or until one has failed for good.
 
-    Returns why by Identity.short, for those that are not. `progress` gets a line whenever what is missing changes.
+    Returns why by Identity.short, for those that are not. `progress` gets a line when what is missing changes, and
+    every few seconds.
     """
-    groups: dict[Group, list[Identity]] = {}
-    for item in items:
-        identity = item.identity
-        if waits(identity.kind) and not item.patch:
-            groups.setdefault((identity.api_version, identity.kind, identity.namespace), []).append(identity)
-    if not groups:
+    identities = {item.identity for item in items if not item.patch and waits(item.identity.group, item.identity.kind)}
+    if not identities:
         return {}
-    waiting: Waiting = {identity: "not yet seen" for group in groups.values() for identity in group}
-    deadline = time.monotonic() + timeout
-    done = threading.Event()
-    with ThreadPoolExecutor(len(groups) + 1) as pool:
-        teller = pool.submit(_tell, waiting, done, progress)
-        watchers = [
-            pool.submit(_watch_group, client, group, identities, waiting, deadline)
-            for group, identities in groups.items()
-        ]
-        try:
-            for watcher in watchers:
-                watcher.result()
-        finally:
-            done.set()
-        teller.result()
-    return {
-        identity.short: f"{missing} after {timeout:.0f} s{_because(client, identity)}"
-        for identity, missing in sorted(waiting.items())
-    }
+    with Watches(client) as watches:
+        lookups = Lookups(client, watches)
+        waiter = Waiter(watches, dict.fromkeys(identities, lookups.judge), timeout, progress, lookups)
+        waiter.run()
+    return {identity.short: why for identity, why in waiter.explained(client).items()}
+
+
+class Waiter:
+    """One wait for objects, each with its rule."""
+
+    def __init__(
+        self,
+        watches: Watches,
+        rules: Mapping[Identity, Rule],
+        timeout: float,
+        progress: Progress,
+        lookups: Lookups | None = None,
+    ) -> None:
+        self._watches = watches
+        self._rules = rules
+        self._timeout = timeout
+        self._progress = progress
+        self._lookups = lookups
+        self._start = time.monotonic()
+        self._live: dict[Identity, Object] = {}
+        self._first: dict[Identity, Verdict] = {}
+        self._unheard: set[Identity] = set()
+        self.left: dict[Identity, str] = dict.fromkeys(rules, "not yet seen")
+        self.failed: dict[Identity, str] = {}
+
+    def run(self) -> None:
+        """Wait. Afterwards `failed` has what is final, `left` what was not ready in time, each with what it lacks."""
+        heartbeat = Heartbeat(self._progress, "wait for")
+        for scope in scopes_of(self._rules):
+            self._watches.add(scope)
+        while self.left and not self.failed:
+            remaining = self._start + self._timeout - time.monotonic()
+            if remaining <= 0:
+                return
+            news = self._watches.next(min(_TICK, remaining))
+            if news is not None:
+                self._hear(news)
+            self._leave_the_unheard()
+            heartbeat.beat(self.left)
+
+    def explained(self, client: Client) -> dict[Identity, str]:
+        """Why, for each that is not ready: what it lacks, and the cause behind that."""
+        because = {identity: _because(client, identity) for identity in sorted(self.failed or self.left)[:_MAX_REASONS]}
+        if not self.failed:
+            ending = f" after {self._timeout:.0f} s"
+            return {identity: f"{text}{ending}{because.get(identity, '')}" for identity, text in self.left.items()}
+        first = min(self.failed).short
+        texts = {identity: f"{text}; not waited for any longer: {first} failed" for identity, text in self.left.items()}
+        return texts | {identity: f"{text}{because.get(identity, '')}" for identity, text in self.failed.items()}
+
+    def _hear(self, news: News) -> None:
+        if not news.scope.wanted:
+            if self._lookups is not None:
+                for obj in self._lookups.hear(news, self._live.values()):
+                    self._look_at(Identity.of(obj), obj)
+            return
+        if news.what is What.TROUBLE:
+            for identity in news.scope.wanted:
+                if identity in self.left:
+                    self.left[identity] = f"cannot be read: {getattr(news.error, 'message', news.error)}"
+            return
+        seen = {news.scope.places[place(obj)]: obj for obj in news.objects}
+        if news.what is What.LISTED:
+            missing = [identity for identity in news.scope.wanted if identity not in seen]
+        else:
+            missing = list(seen) if news.what is What.DELETED else []
+        for identity in missing:
+            if identity in self.left:
+                self.left[identity] = "it does not exist"
+                self._live.pop(identity, None)
+                self._unheard.discard(identity)
+        for identity, obj in seen.items():
+            if identity not in missing:
+                self._look_at(identity, obj)
+
+    def _look_at(self, identity: Identity, obj: Object) -> None:
+        if identity not in self.left:
+            return
+        self._live[identity] = obj
+        verdict = self._rules[identity](obj)
+        first = self._first.setdefault(identity, verdict)
+        self._unheard.discard(identity)
+        if not verdict.missing:
+            self._settle(identity)
+        elif verdict.final and not (verdict.may_recover and first.final):
+            self.failed[identity] = verdict.missing
+            self._settle(identity)
+        else:
+            self.left[identity] = verdict.missing
+            if verdict.unheard:
+                self._unheard.add(identity)
+            if not verdict.final:
+                self._first[identity] = READY
+
+    def _leave_the_unheard(self) -> None:
+        """A controller that says nothing may not be there: do not wait for its word until the time is up."""
+        waited = time.monotonic() - self._start
+        for identity in sorted(self._unheard):
+            if waited >= _SILENCE or seconds_since_written(self._live[identity]) >= _SILENCE:
+                self._progress(f"not waited for: {identity.short}: {self.left[identity]}")
+                self._settle(identity)
+
+    def _settle(self, identity: Identity) -> None:
+        self._unheard.discard(identity)
+        self._live.pop(identity, None)
+        self.left.pop(identity, None)
+        self._watches.settle(identity)
+
+
+def seconds_since_written(obj: Object) -> float:
+    """How long ago anybody wrote the object itself, not its status, by this machine's clock."""
+    metadata = obj["metadata"]
+    times = [str(metadata.get("creationTimestamp") or "")]
+    for entry in metadata.get("managedFields") or []:
+        if not entry.get("subresource"):
+            times.append(str(entry.get("time") or ""))
+    last = max(times)
+    return (datetime.now(UTC) - datetime.fromisoformat(last)).total_seconds() if last else 0.0
 
 
 def _because(client: Client, identity: Identity) -> str:
@@ -68,100 +166,3 @@ def _because(client: Client, identity: Identity) -> str:
     except AmbientError as error:
         reason = f"the reason cannot be read: {error}"
     return f": {reason}" if reason else ""
-
-
-def _tell(waiting: Mapping[Identity, str], done: threading.Event, progress: Callable[[str], None]) -> None:
-    told = ""
-    while not done.wait(_PAUSE):
-        text = _told(dict(waiting))
-        if text and text != told:
-            progress(text)
-            told = text
-
-
-def _told(waiting: Waiting) -> str:
-    """One line about what is waited for: a few objects with what they lack, many by their kinds."""
-    if not waiting:
-        return ""
-    if len(waiting) <= _TOLD:
-        return "wait for " + ", ".join(f"{identity.name}: {missing}" for identity, missing in sorted(waiting.items()))
-    kinds = Counter(identity.kind for identity in waiting)
-    return "wait for " + ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-
-
-def _watch_group(client: Client, group: Group, identities: list[Identity], waiting: Waiting, deadline: float) -> None:
-    """Take those that become ready out of `waiting`; return when none is left or the time is up."""
-    api_version, kind, namespace = group
-    wanted = {identity.name: identity for identity in identities}
-    while wanted and time.monotonic() < deadline:
-        try:
-            objects, version = client.list_for_watch(api_version, kind, namespace or None)
-            for obj in objects:
-                _judge(client, obj, wanted, waiting)
-            while wanted and version and (left := deadline - time.monotonic()) > 0:
-                version = _watch_once(client, group, version, min(left, _WATCH_SECONDS), wanted, waiting)
-        except ApiError as error:
-            if error.status in (401, 403):
-                raise
-            for identity in wanted.values():
-                waiting[identity] = f"cannot be read: {error.message}"
-        if wanted:
-            time.sleep(min(_PAUSE, max(0.0, deadline - time.monotonic())))
-
-
-def _watch_once(
-    client: Client,
-    group: Group,
-    version: str,
-    seconds: float,
-    wanted: dict[str, Identity],
-    waiting: Waiting,
-) -> str:
-    """Follow one watch; the version to go on from, "" where a new list is needed."""
-    api_version, kind, namespace = group
-    if _needs_polling(kind):
-        return ""
-    name = f"metadata.name={next(iter(wanted))}" if len(wanted) == 1 else None
-    for event, obj in client.watch(api_version, kind, version, namespace or None, name, seconds):
-        if event == "ERROR":
-            return ""
-        version = obj["metadata"]["resourceVersion"]
-        if event in ("ADDED", "MODIFIED"):
-            _judge(client, obj, wanted, waiting)
-        if not wanted:
-            break
-    return version
-
-
-def _needs_polling(kind: str) -> bool:
-    return kind.endswith("WebhookConfiguration")  # ready also depends on the endpoints of its service
-
-
-def _judge(client: Client, obj: Object, wanted: dict[str, Identity], waiting: Waiting) -> None:
-    identity = wanted.get(obj["metadata"]["name"])
-    if identity is None:
-        return
-    missing = not_ready_because(obj)
-    if not missing and _needs_polling(identity.kind):
-        missing = _endpoints_missing(client, obj)
-    if missing:
-        waiting[identity] = missing
-    else:
-        wanted.pop(identity.name)
-        waiting.pop(identity, None)
-
-
-def _endpoints_missing(client: Client, webhooks: Mapping[str, Any]) -> str:
-    services = {
-        (service["namespace"], service["name"])
-        for webhook in webhooks.get("webhooks") or []
-        if (service := (webhook.get("clientConfig") or {}).get("service"))
-    }
-    for namespace, name in sorted(services):
-        slices = client.list(
-            "discovery.k8s.io/v1", "EndpointSlice", namespace, label_selector=f"kubernetes.io/service-name={name}"
-        )
-        endpoints = [endpoint for each in slices for endpoint in each.get("endpoints") or []]
-        if not any((endpoint.get("conditions") or {}).get("ready") for endpoint in endpoints):
-            return f"service {namespace}/{name} has no ready endpoint"
-    return ""
