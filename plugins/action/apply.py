@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -12,7 +12,7 @@ from ansible.utils.display import Display
 from ansible_collections.alauda.ambient.plugins.plugin_utils.lines import show
 from ansible_collections.alauda.ambient.plugins.plugin_utils.progress import run_with_progress
 
-_BULK = ("created", "changed_objects", "failed_objects", "diff", "summary", "invocation")
+_BULK = ("created", "changed_objects", "failed_objects", "prune", "diff", "summary", "invocation")
 _FORESEEN = {"created": "to create", "changed": "to change", "deleted": "to delete", "released": "to release"}
 _VERBS = {"created": "create", "changed": "change", "deleted": "delete", "released": "release"}
 _LISTED = 10
@@ -44,9 +44,14 @@ class ActionModule(ActionBase):
 def told(result: Mapping[str, Any], *, foreseen: bool, everything: bool) -> list[str]:
     """What a person reads of a success: how many of what, which objects change in what, where the rest stands."""
     counts = result.get("counts") or {}
-    parts = [f"{count} {_FORESEEN.get(word, word) if foreseen else word}" for word, count in counts.items() if count]
+    left = _left_alone(result.get("prune") or [], everything)
+    parts = [
+        f"{count} {_FORESEEN.get(word, word) if foreseen else word}"
+        for word, count in counts.items()
+        if count and word != "candidate"
+    ]
     if not (parts and (foreseen or result.get("changed"))):
-        return []
+        return left
     objects = [*(result.get("changed_objects") or [])]
     if everything:
         objects += result.get("created") or []
@@ -58,4 +63,14 @@ def told(result: Mapping[str, Any], *, foreseen: bool, everything: bool) -> list
         lines.append(f"{verb} {entry['object']}{paths}")
     if result.get("changed") and (len(objects) > len(shown) or not everything):
         lines.append(f"all of them: {result.get('report_file')}")
+    return lines + left
+
+
+def _left_alone(prune: Sequence[Mapping[str, Any]], everything: bool) -> list[str]:
+    """What is no longer listed and is not taken away, each with the reason."""
+    stay = [entry for entry in prune if entry["action"] in ("candidate", "kept")]
+    shown = stay if everything else stay[:_LISTED]
+    lines = [f"no longer listed: {entry['object']} ({entry['reason']})" for entry in shown]
+    if len(stay) > len(shown):
+        lines.append(f"no longer listed: {len(stay) - len(shown)} more")
     return lines

@@ -16,13 +16,27 @@ description:
   - Waits after each wave until what it wrote is ready, and says why when it does not become so.
   - What is unchanged is not written. That is decided from a record of the last apply, which is kept in the cluster.
   - In check mode the result is the plan. RV(waves) names the waves in which something is written.
+  - What an earlier run has applied under the same inventory and what is no longer listed is shown in RV(prune), and
+    left alone unless O(prune=true).
+  - One run at a time writes to a mesh. Another waits for it, at most O(lock_timeout) seconds.
 options:
   files:
     description:
       - Files that the roles wrote, Kubernetes manifests (YAML or JSON), or directories of these.
+      - One of O(files) and O(objects) is required.
     type: list
     elements: path
-    required: true
+  objects:
+    description: Kubernetes manifests as values. An empty list makes all that O(inventory) holds prune candidates.
+    type: list
+    elements: dict
+  inventory:
+    description:
+      - The name under which objects from O(objects) and from manifests are remembered. Those from files of roles are
+        remembered under the name of their role.
+      - Two sets of objects need two names, else each finds the other's objects no longer listed.
+    type: str
+    default: manifests
   mesh:
     description: The mesh to which the objects belong, the value of their label C(ambient.alauda.io/mesh).
     type: str
@@ -35,7 +49,9 @@ options:
     description:
       - V(present) applies the objects.
       - V(absent) deletes those that are ours, in reverse order, and releases what patches have set.
-        An object that was there before the first apply stays, without our fields.
+        An object that was there before the first apply stays, without our fields. What the inventory holds beyond
+        the listed objects is shown as candidates and goes only with O(prune=true).
+        A namespace that was created only for the inventory goes last, if nothing else is in it.
     type: str
     choices: [present, absent]
     default: present
@@ -43,6 +59,22 @@ options:
     description: Limits the run to these waves.
     type: list
     elements: int
+  prune:
+    description:
+      - Whether to take away what is no longer listed, after the last wave and in reverse order; each wave waits until
+        its objects are gone. Patches and objects that were there before only lose our fields.
+      - An object that another manager has taken over is kept, and the manager is named.
+      - Only a run over all waves prunes; with O(waves) nothing is looked for.
+    type: bool
+    default: false
+  prune_cluster_scoped:
+    description: Whether O(prune) may delete Namespaces and CustomResourceDefinitions, with everything in them.
+    type: bool
+    default: false
+  lock_timeout:
+    description: How many seconds to wait for another run that writes to the same mesh.
+    type: int
+    default: 60
   wait:
     description: Whether to wait until objects are ready, or gone.
     type: bool
@@ -90,6 +122,12 @@ EXAMPLES = r"""
     waves: [-20]
   when: -20 in plan.waves
 
+- name: Apply manifests given as values, and delete those of the last run that are not among them
+  alauda.ambient.apply:
+    objects: "{{ shop_objects }}"
+    inventory: shop
+    prune: true
+
 - name: Take it all away
   alauda.ambient.apply:
     files: [manifests/]
@@ -124,6 +162,20 @@ failed_objects:
   type: list
   elements: dict
   returned: always
+prune:
+  description:
+    - What is no longer listed. RV(prune[].action) is V(candidate) for what stays until O(prune=true) is given,
+      V(deleted) or V(released) for what went or would go, and V(kept) for what another manager has taken over.
+  type: list
+  elements: dict
+  returned: always
+  sample:
+    - object: v1 ConfigMap istio-system/old
+      wave: -10
+      role: control_plane
+      action: candidate
+      reason: prune deletes it
+      listed: false
 counts:
   description: How many objects had which outcome.
   type: dict
@@ -157,11 +209,16 @@ if t.TYPE_CHECKING:
     from ..module_utils.kube.outcome import Outcome
 
 OPTIONS: dict[str, dict[str, t.Any]] = {
-    "files": {"type": "list", "elements": "path", "required": True},
+    "files": {"type": "list", "elements": "path"},
+    "objects": {"type": "list", "elements": "dict"},
+    "inventory": {"type": "str", "default": "manifests"},
     "mesh": {"type": "str", "default": "default"},
     "inventory_namespace": {"type": "str", "default": "istio-system"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "waves": {"type": "list", "elements": "int"},
+    "prune": {"type": "bool", "default": False},
+    "prune_cluster_scoped": {"type": "bool", "default": False},
+    "lock_timeout": {"type": "int", "default": 60},
     "wait": {"type": "bool", "default": True},
     "wait_timeout": {"type": "int", "default": 300},
     "force_conflicts": {"type": "bool", "default": False},
@@ -170,7 +227,7 @@ OPTIONS: dict[str, dict[str, t.Any]] = {
 }
 
 
-def run(params: Mapping[str, t.Any], check: bool) -> list[Outcome]:
+def run(params: Mapping[str, t.Any], check: bool, diff: bool = False) -> list[Outcome]:
     """One outcome per object."""
     settings = Settings(
         mesh=params["mesh"],
@@ -180,24 +237,28 @@ def run(params: Mapping[str, t.Any], check: bool) -> list[Outcome]:
         timeout=params["wait_timeout"],
         force=params["force_conflicts"],
         check=check,
+        diff=diff,
+        prune=params["prune"],
+        prune_cluster_scoped=params["prune_cluster_scoped"],
+        lock_timeout=params["lock_timeout"],
         progress=Progress(params["progress_file"]).say,
     )
-    items = load_items(params["files"]).items
+    listed = load_items(params["files"] or [], params["objects"], params["inventory"])
     kind = Remover if params["state"] == "absent" else Applier
-    return kind(connect(params), settings, items).run()
+    return kind(connect(params), settings, listed.items, listed.roles).run()
 
 
 def result_of(outcomes: Sequence[Outcome], params: Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The module's result, without a diff."""
     absent = params["state"] == "absent"
     name = "-".join(["absent" if absent else "apply", *map(str, params["waves"] or [])])
-    waves = words.waves_to_write(outcomes, reverse=absent)
     return {
-        "changed": bool(waves),
-        "waves": waves,
+        "changed": any(outcome.action in words.WRITES for outcome in outcomes),
+        "waves": words.waves_to_write(outcomes, reverse=absent),
         "created": words.entries(outcomes, words.CREATED),
         "changed_objects": words.entries(outcomes, words.CHANGED, words.DELETED, words.RELEASED),
         "failed_objects": words.entries(outcomes, words.FAILED),
+        "prune": [outcome.entry() for outcome in outcomes if outcome.prune],
         "counts": words.counts(outcomes),
         "report_file": words.write_report(params["work_dir"], name, outcomes),
         "summary": words.summary(outcomes),
@@ -206,9 +267,9 @@ def result_of(outcomes: Sequence[Outcome], params: Mapping[str, t.Any]) -> dict[
 
 def main() -> None:
     """Run the module."""
-    module = ambient_module(OPTIONS)
+    module = ambient_module(OPTIONS, required_one_of=[("files", "objects")])
     try:
-        outcomes = run(module.params, module.check_mode)
+        outcomes = run(module.params, module.check_mode, module._diff)
         result = result_of(outcomes, module.params)
     except AmbientError as error:
         module.fail_json(msg=str(error))

@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import groupby
 
 from ..errors import AmbientError
@@ -18,54 +18,71 @@ from .apply import Settings
 from .client import Client
 from .errors import ApiError, explain
 from .fields import apply_entry
+from .home import contents
 from .inventory import INVENTORY_LABEL, Inventory
+from .lock import Lock
 from .outcome import Outcome
 from .plan import still_there
-from .reasons import why_not_gone
-from .state import WORKERS, State, read_state
-
-_POLL = 0.5
-# Foreground: the pods go first, so that "gone" means that they have ended.
-_OWNS_PODS = ("Deployment", "DaemonSet", "StatefulSet", "Job")
+from .prune import Pruner, candidates
+from .removing import foresee, in_order, pending, remove, step, wait_until_gone
+from .state import WORKERS, read_state
 
 
 class Remover:
-    """One run that deletes our objects and releases what we set on others'."""
+    """One run that deletes our objects and releases what we set on others'.
 
-    def __init__(self, client: Client, settings: Settings, items: Sequence[Item]) -> None:
+    What the roles once applied and no longer list is shown, and goes along only where the settings say `prune`.
+    """
+
+    def __init__(
+        self, client: Client, settings: Settings, items: Sequence[Item], roles: Collection[str] = frozenset()
+    ) -> None:
         self._client = client
         self._settings = settings
-        self._items = sorted((item for item in items if settings.covers(item.wave)), key=Item.order, reverse=True)
-        self._items.sort(key=self._step)
-        self._inventory = Inventory(client, settings.inventory_namespace, settings.mesh)
-        self._records = self._inventory.all()
+        self._set = items
+        self._roles = roles
+        self._items = [item for item in items if settings.covers(item.wave)]
+        self._home = settings.inventory_namespace
+        self._lock: Lock | None = None
+        self._read_inventory()
 
     def run(self) -> list[Outcome]:
         """Remove (or, in check mode, foresee) everything; one outcome per item, in the order of removal."""
-        state = read_state(self._client, (item.identity for item in self._items))
-        outcomes: list[Outcome] = []
-        stopped = False
         with ThreadPoolExecutor(WORKERS) as pool:
-            for _step, group in groupby(self._items, self._step):
-                planned = [self._plan(item, state.get(item.identity.key)) for item in group]
-                if stopped:
-                    outcomes += [self._pending(each) for each in planned]
-                elif self._settings.check:
-                    outcomes += pool.map(self._foresee, planned)
-                else:
-                    done = self._remove(pool, planned, state)
-                    outcomes += done
-                    stopped = any(each.action == words.FAILED for each in done)
-        if not self._settings.check and not stopped:
-            self._forget_what_is_gone()
-        return outcomes
+            planned = self._plan_all()
+            if self._settings.check:
+                foreseen = list(pool.map(lambda each: foresee(self._client, each, self._settings.diff), planned))
+                return [*foreseen, *self._home_goes(foreseen)]
+            if not self._has_work(planned):
+                return [*planned, *self._leave_home(planned)]
+            return self._write(pool, planned)
 
-    def _step(self, item: Item) -> tuple[int, bool]:
-        """Waves from the last to the first; the namespace that holds the inventory goes after all others."""
-        return -item.wave, self._holds_inventory(item)
+    def _write(self, pool: ThreadPoolExecutor, planned: Sequence[Outcome]) -> list[Outcome]:
+        """Remove under the lock, after another look where another run may have written since the first."""
+        if self._client.get("v1", "Namespace", self._home, metadata_only=True) is None:
+            return self._remove_all(pool, planned)  # neither inventory nor lock has a place: nobody else writes
+        settings = self._settings
+        with Lock(self._client, self._home, settings.mesh, settings.lock_timeout, settings.progress) as lock:
+            self._lock = lock
+            seen = self._inventory.versions()
+            self._read_inventory()
+            if lock.waited or self._inventory.versions() != seen:
+                self._client.discovery.refresh()
+                planned = self._plan_all()
+            done = self._remove_all(pool, planned)
+            return [*done, *self._leave_home(done)]
 
-    def _holds_inventory(self, item: Item) -> bool:
-        return item.identity.kind == "Namespace" and item.identity.name == self._settings.inventory_namespace
+    def _read_inventory(self) -> None:
+        self._inventory = Inventory(self._client, self._home, self._settings.mesh)
+        self._records = self._inventory.all()
+
+    def _plan_all(self) -> list[Outcome]:
+        state = read_state(self._client, (item.identity for item in self._items))
+        planned = [self._plan(item, state.get(item.identity.key)) for item in self._items]
+        if self._settings.waves is None:
+            found = candidates(self._inventory, self._set, self._roles)
+            planned += Pruner(self._client, self._settings, self._inventory).plan(found)[0]
+        return in_order(planned, self._home)
 
     def _plan(self, item: Item, live: Object | None) -> Outcome:
         if live is None or INVENTORY_LABEL in (live["metadata"].get("labels") or {}):
@@ -83,71 +100,46 @@ class Remover:
             return Outcome(item, words.RELEASED if held else words.KEPT, reason=reason, before=live)
         return Outcome(item, words.DELETED, before=live)
 
-    def _foresee(self, planned: Outcome) -> Outcome:
-        return self._release(planned, dry_run=True) if planned.action == words.RELEASED else planned
+    def _has_work(self, planned: Iterable[Outcome]) -> bool:
+        return any(each.action in words.WRITES or each.item.key in self._settled([each]) for each in planned)
 
-    def _remove(self, pool: ThreadPoolExecutor, planned: Sequence[Outcome], state: State) -> list[Outcome]:
-        if any(self._holds_inventory(each.item) and each.action == words.DELETED for each in planned):
-            self._forget(planned)
-        done = list(pool.map(self._remove_one, planned))
-        if self._settings.wait:
-            done = self._wait_gone(done)
-        self._forget(each for each in done if each.action not in (words.FAILED, words.PENDING))
-        return done
+    def _remove_all(self, pool: ThreadPoolExecutor, planned: Sequence[Outcome]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        stopped = False
+        for (_wave, rank), group in groupby(planned, lambda each: step(each.item, self._home)):
+            batch = list(group)
+            if stopped:
+                outcomes += [pending(each, "an earlier step failed") for each in batch]
+                continue
+            if rank == 2 and any(each.action == words.DELETED for each in batch):
+                self._drop(self._settled(batch))  # the inventory goes with its namespace
+            done = list(pool.map(self._remove, batch))
+            if self._settings.wait:
+                done = wait_until_gone(self._client, done, self._settings.timeout, self._settings.progress)
+            self._drop(self._settled(done))
+            outcomes += done
+            stopped = any(each.action == words.FAILED for each in done)
+        if not stopped:
+            self._forget_what_is_gone()
+        return outcomes
 
-    def _remove_one(self, planned: Outcome) -> Outcome:
-        if planned.action == words.RELEASED:
-            return self._release(planned, dry_run=False)
-        if planned.action != words.DELETED or planned.before is None:
-            return planned
-        identity = planned.item.identity
-        propagation = "Foreground" if identity.kind in _OWNS_PODS else "Background"
-        try:
-            self._client.delete(identity, uid=planned.before["metadata"]["uid"], propagation=propagation)
-        except AmbientError as error:
-            return Outcome(planned.item, words.FAILED, reason=explain(error))
-        return planned
+    def _remove(self, planned: Outcome) -> Outcome:
+        if planned.action in words.WRITES and self._lock is not None:
+            try:
+                self._lock.check()
+            except AmbientError as error:
+                return replace(planned, action=words.FAILED, reason=explain(error))
+        return remove(self._client, planned, self._settings.diff)
 
-    def _release(self, planned: Outcome, dry_run: bool) -> Outcome:
-        item, live = planned.item, planned.before
-        if live is None:
-            return planned
-        metadata = {key: live["metadata"][key] for key in ("name", "namespace", "uid") if key in live["metadata"]}
-        empty = {"apiVersion": item.identity.api_version, "kind": item.identity.kind, "metadata": metadata}
-        try:
-            after = self._client.apply(empty, item.manager, dry_run=dry_run)
-        except ApiError as error:
-            if error.status == 422 and not item.patch:
-                return Outcome(item, words.KEPT, reason=f"{planned.reason}; without them it is not valid")
-            return Outcome(item, words.FAILED, reason=explain(error))
-        stays = still_there(item, after)
-        if stays:
-            return Outcome(item, words.FAILED, reason=stays)
-        return Outcome(item, words.RELEASED, reason=planned.reason, before=live, after=after)
+    def _settled(self, outcomes: Iterable[Outcome]) -> set[str]:
+        """The keys of records that are of no use any more. Of what is not listed only what was taken away."""
+        settled = {each.item.key for each in outcomes if self._is_settled(each)}
+        return settled & set(self._records)
 
-    def _wait_gone(self, done: Sequence[Outcome]) -> list[Outcome]:
-        start, told = time.monotonic(), ""
-        left = {each.item.identity: each for each in done if each.action == words.DELETED}
-        while True:
-            left = {identity: each for identity, each in left.items() if self._is_there(each)}
-            if not left or time.monotonic() - start > self._settings.timeout:
-                break
-            text = f"wait until gone: {', '.join(identity.short for identity in sorted(left))}"
-            if text != told:
-                self._settings.progress(text)
-                told = text
-            time.sleep(_POLL)
-        return [self._hangs(each) if each.item.identity in left else each for each in done]
-
-    def _is_there(self, deleted: Outcome) -> bool:
-        live = self._client.get(deleted.item.identity, metadata_only=True)
-        before = deleted.before
-        return live is not None and before is not None and live["metadata"]["uid"] == before["metadata"]["uid"]
-
-    def _hangs(self, deleted: Outcome) -> Outcome:
-        reason = f"still there after {self._settings.timeout:.0f} s"
-        why = why_not_gone(self._client, deleted.item.identity)
-        return Outcome(deleted.item, words.FAILED, reason=f"{reason}: {why}" if why else reason)
+    def _is_settled(self, outcome: Outcome) -> bool:
+        if outcome.prune and not self._settings.prune:
+            return False
+        return outcome.action not in (words.FAILED, words.PENDING, words.CANDIDATE)
 
     def _forget_what_is_gone(self) -> None:
         """Records of objects that others have deleted must not keep an inventory alive."""
@@ -155,9 +147,6 @@ class Remover:
         if left:
             state = read_state(self._client, (record.identity for record in left.values()))
             self._drop({key for key, record in left.items() if record.identity.key not in state})
-
-    def _forget(self, settled: Iterable[Outcome]) -> None:
-        self._drop({each.item.key for each in settled})
 
     def _drop(self, keys: set[str]) -> None:
         """Take records out of the inventory; an inventory that went with its namespace is no error."""
@@ -171,7 +160,25 @@ class Remover:
             if error.status not in (403, 404):
                 raise
 
-    def _pending(self, planned: Outcome) -> Outcome:
-        if planned.action in (words.UNCHANGED, words.KEPT):
-            return planned
-        return Outcome(planned.item, words.PENDING, reason="an earlier step failed")
+    def _home_goes(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """What is to become of the namespace that we once created for inventory and lock, when both are done with."""
+        settled = self._settled(outcomes) | {each.item.key for each in outcomes if each.action == words.DELETED}
+        if set(self._inventory.all()) - settled or self._listed() or not self._inventory.namespace_is_ours():
+            return []
+        stub = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self._home}}
+        outcome = Outcome(Item(stub, -30), words.DELETED, before=self._client.get("v1", "Namespace", self._home))
+        leaving = {each.item.identity.key for each in outcomes if each.action == words.DELETED}
+        held = contents(self._client, self._home, self._settings.mesh, leaving)
+        reason = f"it was created for the inventory, and holds more by now: {held}"
+        return [replace(outcome, action=words.KEPT, reason=reason) if held else outcome]
+
+    def _listed(self) -> bool:
+        return any(item.identity.kind == "Namespace" and item.identity.name == self._home for item in self._set)
+
+    def _leave_home(self, done: Sequence[Outcome]) -> list[Outcome]:
+        if any(each.action in (words.FAILED, words.PENDING) for each in done):
+            return []
+        left = [self._remove(each) for each in self._home_goes(done)]
+        if not self._settings.wait:
+            return left
+        return wait_until_gone(self._client, left, self._settings.timeout, self._settings.progress)

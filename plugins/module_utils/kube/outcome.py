@@ -22,6 +22,7 @@ DELETED, RELEASED, KEPT = "deleted", "released", "kept"
 FAILED, PENDING = "failed", "pending"
 CANDIDATE = "candidate"  # no longer listed; it stays until pruning is asked for
 WRITES = (CREATED, CHANGED, DELETED, RELEASED)
+_NAMED = 5  # objects that a line for people names
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -56,6 +57,8 @@ class Outcome:
             entry["paths"] = list(self.paths)
         if self.reason:
             entry["reason"] = self.reason
+        if self.prune:
+            entry["listed"] = False
         return entry
 
 
@@ -63,7 +66,7 @@ def counts(outcomes: Iterable[Outcome]) -> dict[str, int]:
     """How many objects had which outcome; the usual words are always there."""
     counted = Counter(outcome.action for outcome in outcomes)
     return {word: counted[word] for word in (CREATED, CHANGED, UNCHANGED, FAILED, PENDING)} | {
-        word: counted[word] for word in (DELETED, RELEASED, KEPT) if counted[word]
+        word: counted[word] for word in (DELETED, RELEASED, KEPT, CANDIDATE) if counted[word]
     }
 
 
@@ -73,8 +76,9 @@ def entries(outcomes: Iterable[Outcome], *actions: str) -> list[dict[str, Any]]:
 
 
 def waves_to_write(outcomes: Iterable[Outcome], reverse: bool) -> list[int]:
-    """The waves in which something is written, in the order in which they run."""
-    return sorted({outcome.item.wave for outcome in outcomes if outcome.action in WRITES}, reverse=reverse)
+    """The waves in which something listed is written, in the order in which they run."""
+    waves = {outcome.item.wave for outcome in outcomes if outcome.action in WRITES and not outcome.prune}
+    return sorted(waves, reverse=reverse)
 
 
 def summary(outcomes: Sequence[Outcome]) -> list[str]:
@@ -93,6 +97,23 @@ def summary(outcomes: Sequence[Outcome]) -> list[str]:
         for outcome in outcomes
         if outcome.action in (FAILED, KEPT)
     ]
+    return lines + candidate_lines(outcomes)
+
+
+def candidate_lines(outcomes: Iterable[Outcome]) -> list[str]:
+    """What is no longer listed and stays for now: a line per kind, and how to be rid of it."""
+    by_kind: dict[tuple[str, str], list[str]] = {}
+    for outcome in outcomes:
+        if outcome.action == CANDIDATE:
+            identity = outcome.item.identity
+            where = f"{identity.namespace}/" if identity.namespace else ""
+            by_kind.setdefault((identity.kind, outcome.reason), []).append(f"{where}{identity.name}")
+    lines = []
+    for (kind, reason), names in sorted(by_kind.items()):
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        lines.append(f"no longer listed: {len(names)} {kind}: {', '.join(names[:_NAMED])}{more} ({reason})")
+    if lines:
+        lines.append("What is no longer listed is left alone until it is asked for with prune: true")
     return lines
 
 
@@ -121,7 +142,7 @@ def write_report(directory: str, name: str, outcomes: Sequence[Outcome]) -> str:
 
 
 def _words(counter: Counter[str]) -> str:
-    order = (CREATED, CHANGED, DELETED, RELEASED, UNCHANGED, KEPT, FAILED, PENDING)
+    order = (CREATED, CHANGED, DELETED, RELEASED, UNCHANGED, KEPT, FAILED, PENDING, CANDIDATE)
     return ", ".join(f"{counter[word]} {word}" for word in order if counter[word])
 
 

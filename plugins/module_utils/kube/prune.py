@@ -20,7 +20,7 @@ from .outcome import Outcome
 from .owners import owned_labels, taken_over
 from .plan import still_there
 from .record import Record
-from .removing import release, remove, wait_until_gone
+from .removing import foresee, in_order, pending, remove, step, wait_until_gone
 from .state import read_state
 
 if TYPE_CHECKING:
@@ -72,10 +72,7 @@ class Pruner:
 
     def foresee(self, found: Sequence[Candidate]) -> list[Outcome]:
         """One outcome per candidate that is still there, in the order of removal. Nothing is written."""
-        planned, _stale = self._plan(found)
-        return [
-            release(self._client, each, dry_run=True) if each.action == words.RELEASED else each for each in planned
-        ]
+        return [foresee(self._client, each, self._settings.diff) for each in self.plan(found)[0]]
 
     def needed(self, planned: Iterable[Outcome]) -> bool:
         """Whether `run` has something to do that is worth a lock: what was foreseen goes, or is forgotten."""
@@ -83,21 +80,20 @@ class Pruner:
 
     def held_back(self, found: Sequence[Candidate]) -> list[Outcome]:
         """The outcomes where the run has failed before it came to this."""
-        planned, _stale = self._plan(found)
-        return [_pending(each, "an earlier wave failed") for each in planned]
+        return [pending(each, "an earlier wave failed") for each in self.plan(found)[0]]
 
     def run(
         self, pool: ThreadPoolExecutor, found: Sequence[Candidate], check_lock: Callable[[], None]
     ) -> list[Outcome]:
         """Take away what may go, the last wave first, and trim the inventory. For a run that has the lock."""
-        planned, settled = self._plan(found)
+        planned, settled = self.plan(found)
         outcomes: list[Outcome] = []
         stopped = False
         try:
-            for _at, group in groupby(planned, lambda each: _step(each.item)):
+            for _at, group in groupby(planned, lambda each: step(each.item, self._inventory.namespace)):
                 batch = list(group)
                 if stopped:
-                    outcomes += [_pending(each, "an earlier step failed") for each in batch]
+                    outcomes += [pending(each, "an earlier step failed") for each in batch]
                     continue
                 done = list(pool.map(lambda each: self._remove(each, check_lock), batch))
                 if self._settings.wait:
@@ -117,9 +113,9 @@ class Pruner:
     def _remove(self, planned: Outcome, check_lock: Callable[[], None]) -> Outcome:
         if planned.action in words.WRITES:
             check_lock()
-        return remove(self._client, planned)
+        return remove(self._client, planned, self._settings.diff)
 
-    def _plan(self, found: Sequence[Candidate]) -> tuple[list[Outcome], list[tuple[str, str]]]:
+    def plan(self, found: Sequence[Candidate]) -> tuple[list[Outcome], list[tuple[str, str]]]:
         """What is to become of those that are there; role and key of the records that are of no use any more."""
         found = [self._served(each) for each in found]
         state = read_state(self._client, (each.record.identity for each in found if not each.moved))
@@ -131,9 +127,7 @@ class Pruner:
                 stale.append((each.role, each.record.key))
             else:
                 planned.append(self._plan_one(each, live))
-        planned.sort(key=lambda each: each.item.order(), reverse=True)
-        planned.sort(key=lambda each: _step(each.item))
-        return planned, stale
+        return in_order(planned, self._inventory.namespace), stale
 
     def _served(self, candidate: Candidate) -> Candidate:
         """The candidate in a version that is still served: an upgrade may have dropped the one we sent."""
@@ -171,7 +165,7 @@ class Pruner:
             refused = self._refused(record)
             if refused:
                 return replace(planned, action=words.CANDIDATE, reason=refused)
-            planned = replace(planned, action=words.DELETED)
+            planned = replace(planned, action=words.DELETED, reason="" if self._settings.prune else "prune deletes it")
         return planned if self._settings.prune else replace(planned, action=words.CANDIDATE)
 
     def _refused(self, record: Record) -> str:
@@ -204,12 +198,3 @@ def _item(candidate: Candidate, live: Object) -> Item:
     manifest = {"apiVersion": identity.api_version, "kind": identity.kind, "metadata": metadata}
     gone = owned_labels(live, record.manager) if record.patch else ()
     return Item(manifest, record.wave, record.patch, record.manager, candidate.role, gone)
-
-
-def _step(item: Item) -> tuple[int, bool]:
-    """Waves from the last to the first; a namespace after what is in it."""
-    return -item.wave, item.identity.kind == "Namespace" and not item.patch
-
-
-def _pending(planned: Outcome, reason: str) -> Outcome:
-    return replace(planned, action=words.PENDING, reason=reason) if planned.action in words.WRITES else planned

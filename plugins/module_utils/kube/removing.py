@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ..errors import AmbientError
+from ..manifests.items import Item
 from . import outcome as words
 from .client import Client
 from .errors import ApiError, explain
@@ -19,8 +20,36 @@ from .plan import still_there
 _OWNS_PODS = ("Deployment", "DaemonSet", "StatefulSet", "Job")
 
 
-def remove(client: Client, planned: Outcome) -> Outcome:
-    """Do what was planned, DELETED or RELEASED; everything else is returned as it is."""
+def step(item: Item, home: str) -> tuple[int, int]:
+    """Waves from the last to the first; namespaces after what is in them, and last the one with the inventory."""
+    if item.identity.kind != "Namespace" or item.patch:
+        return -item.wave, 0
+    return -item.wave, 2 if item.identity.name == home else 1
+
+
+def in_order(planned: Sequence[Outcome], home: str) -> list[Outcome]:
+    """The outcomes in the order of removal."""
+    backwards = sorted(planned, key=lambda each: each.item.order(), reverse=True)
+    return sorted(backwards, key=lambda each: step(each.item, home))
+
+
+def pending(planned: Outcome, reason: str) -> Outcome:
+    """The outcome of what would have been written, had nothing failed before."""
+    return replace(planned, action=words.PENDING, reason=reason) if planned.action in words.WRITES else planned
+
+
+def foresee(client: Client, planned: Outcome, diff: bool) -> Outcome:
+    """What would become of it: the API server's dry run tells what a release leaves."""
+    planned = _whole(client, planned) if diff else planned
+    return release(client, planned, dry_run=True) if planned.action == words.RELEASED else planned
+
+
+def remove(client: Client, planned: Outcome, diff: bool) -> Outcome:
+    """Do what was planned, DELETED or RELEASED; everything else is returned as it is.
+
+    `diff`: whether the outcome must show the whole object that goes, not only its metadata.
+    """
+    planned = _whole(client, planned) if diff else planned
     if planned.action == words.RELEASED:
         return release(client, planned)
     if planned.action != words.DELETED or planned.before is None:
@@ -51,6 +80,18 @@ def release(client: Client, planned: Outcome, dry_run: bool = False) -> Outcome:
     if stays:
         return replace(planned, action=words.FAILED, reason=stays)
     return replace(planned, after=after)
+
+
+def _whole(client: Client, planned: Outcome) -> Outcome:
+    """The outcome with the whole object in place of its metadata, if it still is the same object."""
+    if planned.action not in words.WRITES or planned.before is None:
+        return planned
+    try:
+        found = client.get(planned.item.identity)
+    except AmbientError:
+        return planned  # the diff is poorer, the work is not
+    same = found is not None and found["metadata"]["uid"] == planned.before["metadata"]["uid"]
+    return replace(planned, before=found) if same else planned
 
 
 def wait_until_gone(

@@ -1,0 +1,463 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was applied once and is no longer listed: shown, and on request taken away as far as it is still ours."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.alauda.ambient.plugins.module_utils.kube.client import Client
+from ansible_collections.alauda.ambient.plugins.module_utils.kube.lock import Lock
+from ansible_collections.alauda.ambient.plugins.module_utils.manifests.identity import Identity, Object
+from ansible_collections.alauda.ambient.plugins.module_utils.manifests.labels import own
+from cases import Apply, Result, Writes, config_map, crd, live
+
+MODE = "istio.io/dataplane-mode"
+
+
+def actions(result: Result) -> dict[str, str]:
+    """What became of what is no longer listed, by the name of the object."""
+    assert "failed" not in result or result["failed"] is False, result["msg"]
+    return {entry["object"].rpartition("/")[2].split()[-1]: entry["action"] for entry in result["prune"]}
+
+
+def reasons(result: Result) -> list[str]:
+    """Why it is so."""
+    return [entry.get("reason", "") for entry in result["prune"]]
+
+
+def there(client: Client, namespace: str) -> list[str]:
+    """The ConfigMaps of a namespace, without the inventory."""
+    found = client.list("v1", "ConfigMap", namespace, label_selector="!ambient.alauda.io/inventory")
+    return sorted(each["metadata"]["name"] for each in found)
+
+
+def recorded(client: Client, namespace: str) -> list[str]:
+    """The names of the objects in the inventory."""
+    kept = client.list("v1", "ConfigMap", namespace, label_selector="ambient.alauda.io/inventory")
+    lines = [line for found in kept for line in found["data"]["records"].splitlines()]
+    return sorted(json.loads(line)["object"][3] for line in lines)
+
+
+def plain_namespace(name: str, mesh: str) -> Object:
+    """A Namespace of ours."""
+    return own({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, mesh)
+
+
+def patch_labels(name: str, manager: str, wave: int, **labels: str) -> dict[str, Any]:
+    """A patch that labels a user's namespace."""
+    obj = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+    return {"object": obj, "patch": True, "manager": f"alauda.ambient/{manager}", "wave": wave}
+
+
+def labels_of(client: Client, name: str) -> dict[str, str]:
+    """The labels of a namespace, without the one that the server sets."""
+    found = live(client, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})["metadata"]
+    return {key: value for key, value in (found.get("labels") or {}).items() if not key.startswith("kubernetes.io/")}
+
+
+def test_candidates_are_shown_and_stay_until_prune_is_asked_for(
+    apply: Apply, client: Client, namespace: str, writes: Writes
+) -> None:
+    objects = [config_map(namespace, name, key="1") for name in ("a", "b", "c")]
+    apply(objects)
+    writes()
+    for check in (True, False):
+        shown = apply(objects[:1], check=check)
+        assert (shown["changed"], shown["waves"]) == (False, [])
+        assert actions(shown) == {"c": "candidate", "b": "candidate"}
+        assert shown["counts"]["candidate"] == 2
+        assert f"no longer listed: 2 ConfigMap: {namespace}/c, {namespace}/b (prune deletes it)" in shown["summary"]
+        assert shown["summary"][-1].endswith("until it is asked for with prune: true")
+    assert writes() == []
+    assert there(client, namespace) == ["a", "b", "c"]
+
+    foreseen = apply(objects[:1], prune=True, check=True)
+    assert (foreseen["changed"], foreseen["waves"]) == (True, []), "no wave is to be written for what goes"
+    assert actions(foreseen) == {"b": "deleted", "c": "deleted"}
+    assert writes() == []
+
+    pruned = apply(objects[:1], prune=True)
+    assert pruned["changed"] and actions(pruned) == {"b": "deleted", "c": "deleted"}
+    assert there(client, namespace) == recorded(client, namespace) == ["a"]
+    writes()
+    again = apply(objects[:1], prune=True)
+    assert (again["changed"], again["prune"]) == (False, [])
+    assert writes() == []
+
+
+def test_what_is_written_and_what_goes_in_one_run(apply: Apply, client: Client, namespace: str) -> None:
+    apply([config_map(namespace, "a"), config_map(namespace, "b")])
+    result = apply([config_map(namespace, "a", key="2"), config_map(namespace, "d")], prune=True)
+    assert actions(result) == {"b": "deleted"}
+    assert (result["counts"]["created"], result["counts"]["changed"], result["counts"]["deleted"]) == (1, 1, 1)
+    assert there(client, namespace) == recorded(client, namespace) == ["a", "d"]
+
+
+def test_an_empty_list_lets_the_whole_inventory_go(apply: Apply, client: Client, namespace: str) -> None:
+    values: dict[str, Any] = {"files": None, "inventory": "shop"}
+    apply([], objects=[config_map(namespace, "a")], **values)
+    apply([], objects=[config_map(namespace, "z")], files=None, inventory="other")
+    assert actions(apply([], objects=[], prune=True, **values)) == {"a": "deleted"}
+    assert there(client, namespace) == recorded(client, namespace) == ["z"]
+
+
+def test_the_last_wave_goes_first_and_each_wave_waits(
+    apply: Apply, client: Client, namespace: str, writes: Writes
+) -> None:
+    held = config_map(namespace, "w10")
+    held["metadata"]["finalizers"] = ["tests.example/hold"]
+    objects: list[Any] = [{"object": config_map(namespace, "stays"), "wave": 0}, {"object": held, "wave": 10}]
+    objects += [{"object": config_map(namespace, f"w{wave}"), "wave": wave} for wave in (5, 20)]
+    apply(objects)
+    writes()
+    hanging = apply(objects[:1], prune=True, wait_timeout=1)
+    assert hanging["failed"]
+    assert hanging["msg"].startswith(f"v1 ConfigMap {namespace}/w10: still there after 1 s: finalizers tests.example")
+    deleted = [entry["path"].split("?")[0].rpartition("/")[2] for entry in writes() if entry["verb"] == "delete"]
+    assert [name for name in deleted if name.startswith("w")] == ["w20", "w10"]
+    assert [entry["action"] for entry in hanging["prune"]] == ["deleted", "failed", "pending"]
+    assert there(client, namespace) == ["stays", "w10", "w5"]
+    assert recorded(client, namespace) == ["stays", "w10", "w5"], "forgotten is only what is gone"
+    client.apply({**held, "metadata": {**held["metadata"], "finalizers": []}}, "alauda.ambient", force=True)
+    assert set(actions(apply(objects[:1], prune=True)).values()) == {"deleted"}
+    assert there(client, namespace) == recorded(client, namespace) == ["stays"]
+
+
+def test_waves_limit_the_run_and_nothing_is_pruned(apply: Apply, client: Client, namespace: str) -> None:
+    apply([config_map(namespace, "a"), config_map(namespace, "b")])
+    assert apply([config_map(namespace, "a")], prune=True, waves=[-10])["prune"] == []
+    assert there(client, namespace) == ["a", "b"]
+
+
+def test_a_failed_wave_prunes_nothing(apply: Apply, client: Client, namespace: str) -> None:
+    apply([config_map(namespace, "a"), config_map(namespace, "b")])
+    result = apply([config_map(namespace, "a"), config_map("no-such-namespace", "x")], prune=True)
+    assert result["failed"] and [entry["action"] for entry in result["prune"]] == ["pending"]
+    assert there(client, namespace) == ["a", "b"]
+
+
+def test_never_a_namespace_or_a_crd_without_the_option(
+    apply: Apply, client: Client, namespace: str, writes: Writes
+) -> None:
+    inner, kind = f"{namespace}-inner", f"gadgets{namespace.replace('-', '')}"
+    thing = {"apiVersion": "tests.example/v1", "kind": kind.capitalize(), "metadata": {"name": "t", "namespace": inner}}
+    objects = [plain_namespace(inner, namespace), own(crd(kind), namespace), own(thing, namespace)]
+    apply([config_map(namespace, "a"), *objects])
+    result = apply([config_map(namespace, "a")], prune=True)
+    assert sorted(actions(result).values()) == ["candidate", "candidate", "deleted"]
+    assert "a Namespace goes only with prune_cluster_scoped, with all that is in it" in reasons(result)
+    assert "a CustomResourceDefinition goes only with prune_cluster_scoped, with all that is in it" in reasons(result)
+    writes()
+    assert apply([config_map(namespace, "a")], prune=True)["changed"] is False
+    assert writes() == []
+
+    # No controller runs that would end a namespace: it is deleted, and that is waited for in vain.
+    gone = apply([config_map(namespace, "a")], prune=True, prune_cluster_scoped=True, wait=False)
+    assert sorted(actions(gone).values()) == ["deleted", "deleted"]
+    assert live(client, plain_namespace(inner, namespace))["metadata"]["deletionTimestamp"]
+    assert recorded(client, namespace) == ["a"]
+
+
+def test_never_the_namespace_that_holds_the_inventory(apply: Apply, client: Client, namespace: str) -> None:
+    home = f"{namespace}-home"
+    objects = [plain_namespace(home, namespace), config_map(namespace, "a")]
+    apply(objects, inventory_namespace=home)
+    result = apply(objects[1:], inventory_namespace=home, prune=True, prune_cluster_scoped=True)
+    assert (actions(result), reasons(result)) == (
+        {home: "candidate"},
+        ["it holds the inventory: only state absent removes it"],
+    )
+    assert "deletionTimestamp" not in live(client, plain_namespace(home, namespace))["metadata"]
+
+
+@pytest.mark.parametrize("prune", [False, True])
+def test_what_another_manager_applies_too_is_kept(
+    apply: Apply, client: Client, namespace: str, writes: Writes, prune: bool
+) -> None:
+    objects = [config_map(namespace, name, key="1") for name in ("stays", "same", "forced", "client-side", "partly")]
+    apply(objects)
+    unlabelled = {**objects[1], "metadata": {"name": "same", "namespace": namespace}}
+    client.apply(unlabelled, "argocd-controller")
+    client.apply({**objects[2], "data": {"key": "2"}}, "kubectl", force=True)
+    relabelled = {**objects[2], "metadata": {**objects[2]["metadata"], "labels": {"ambient.alauda.io/mesh": "other"}}}
+    client.apply({**relabelled, "data": {"key": "2"}}, "kubectl", force=True)
+    last = {"kubectl.kubernetes.io/last-applied-configuration": "{}"}
+    edited = live(client, objects[3])
+    edited["metadata"]["annotations"] = last
+    client.replace(edited, manager="kubectl-client-side-apply")
+    client.apply({**objects[4], "data": {"more": "x"}}, "somebody")
+    status = live(client, objects[4])
+    assert len(status["metadata"]["managedFields"]) == 2
+
+    writes()
+    result = apply(objects[:1], prune=prune)
+    told = {
+        entry["object"].rpartition("/")[2]: (entry["action"], entry["reason"])
+        for entry in result["prune"]
+        if entry["action"] == "kept"
+    }
+    assert told == {
+        "same": ("kept", "argocd-controller has taken it over: it applies this object too"),
+        "forced": ("kept", "kubectl has taken it over: we own no field of it any more"),
+        "client-side": ("kept", "kubectl-client-side-apply has taken it over: it applies this object too"),
+    }
+    assert actions(result)["partly"] == ("deleted" if prune else "candidate"), "one field more is no take-over"
+    left = ["client-side", "forced", "same", "stays"]
+    assert there(client, namespace) == (left if prune else sorted([*left, "partly"]))
+    if not prune:
+        assert writes() == []
+        return
+    assert recorded(client, namespace) == ["stays"], "what is another's is said once, then forgotten"
+    writes()
+    assert apply(objects[:1], prune=True)["prune"] == []
+    assert writes() == []
+
+
+def test_a_status_written_by_a_controller_is_no_take_over(apply: Apply, client: Client, namespace: str) -> None:
+    template = {"metadata": {"labels": {"app": "w"}}, "spec": {"containers": [{"name": "a", "image": "x"}]}}
+    deployment = own(
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "web", "namespace": namespace},
+            "spec": {"selector": {"matchLabels": {"app": "w"}}, "template": template},
+        },
+        namespace,
+    )
+    apply([config_map(namespace, "a"), deployment], wait=False)
+    current = live(client, deployment)
+    current["status"] = {"observedGeneration": 1, "replicas": 1}
+    client.request("PUT", f"/apis/apps/v1/namespaces/{namespace}/deployments/web/status", body=current)
+    assert actions(apply([config_map(namespace, "a")], prune=True, check=True)) == {"web": "deleted"}
+
+
+def test_an_object_whose_label_is_gone_is_kept(apply: Apply, client: Client, namespace: str) -> None:
+    ours = config_map(namespace, "one", key="1")
+    apply([config_map(namespace, "a"), ours])
+    current = live(client, ours)
+    del current["metadata"]["labels"]
+    client.replace(current, manager="edit")
+    result = apply([config_map(namespace, "a")], prune=True)
+    assert (actions(result), reasons(result)) == (
+        {"one": "kept"},
+        ["it has been taken over: its label ambient.alauda.io/mesh is gone"],
+    )
+
+
+def test_what_was_there_before_only_loses_our_fields(
+    apply: Apply, client: Client, namespace: str, writes: Writes
+) -> None:
+    client.apply({**config_map(namespace, theirs="1"), "metadata": {"name": "one", "namespace": namespace}}, "user")
+    apply([config_map(namespace, "a"), config_map(namespace, "one", ours="1")])
+    assert actions(apply([config_map(namespace, "a")])) == {"one": "candidate"}
+    assert actions(apply([config_map(namespace, "a")], prune=True)) == {"one": "released"}
+    left = live(client, config_map(namespace, "one"))
+    assert left["data"] == {"theirs": "1"} and "labels" not in left["metadata"]
+    writes()
+    assert apply([config_map(namespace, "a")], prune=True)["prune"] == []
+    assert writes() == []
+
+
+def test_a_namespace_that_is_no_longer_declared_is_left_alone_until_pruned(
+    apply: Apply, client: Client, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"{namespace}-{word}" for word in ("shop", "past")]
+    for name in names:
+        client.apply(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"t": "1"}}}, "user"
+        )
+    patches = [
+        each
+        for name in names
+        for each in (
+            patch_labels(name, "discovery", -30, mesh="on"),
+            patch_labels(name, "enrolment", 50, **{MODE: "ambient"}),
+        )
+    ]
+    apply(patches, role="namespaces")
+    enrolled = {"t": "1", "mesh": "on", MODE: "ambient"}
+    shown = apply(patches[:2], role="namespaces")
+    assert (shown["changed"], reasons(shown)) == (False, ["only our fields are released"] * 2)
+    assert labels_of(client, names[1]) == enrolled
+    foreseen = apply(patches[:2], role="namespaces", prune=True, check=True)
+    assert [entry["wave"] for entry in foreseen["prune"]] == [50, -30]
+
+    sent: list[str] = []
+    real = Client.apply
+
+    def noted(self: Client, obj: Object, manager: str, **options: Any) -> Object:
+        if not options.get("dry_run"):
+            sent.append(manager)
+        return real(self, obj, manager, **options)
+
+    monkeypatch.setattr(Client, "apply", noted)
+    pruned = apply(patches[:2], role="namespaces", prune=True)
+    assert [(entry["wave"], entry["action"]) for entry in pruned["prune"]] == [(50, "released"), (-30, "released")]
+    assert sent == ["alauda.ambient/enrolment", "alauda.ambient/discovery"], "out of the mesh before out of its sight"
+    assert labels_of(client, names[1]) == {"t": "1"}
+    assert labels_of(client, names[0]) == enrolled
+    assert apply(patches[:2], role="namespaces", prune=True)["changed"] is False
+    assert len(sent) == 2
+
+
+def test_a_label_that_somebody_else_holds_too_is_named_again_and_again(
+    apply: Apply, client: Client, namespace: str
+) -> None:
+    user = f"{namespace}-user"
+    client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": user}}, "user")
+    patch = patch_labels(user, "enrolment", 50, **{MODE: "ambient"})
+    apply([patch])
+    client.apply(patch["object"], "gitops-tool")
+    for check in (True, False, True, False):
+        result = apply([], prune=True, check=check)
+        assert result["msg"] == (
+            f"v1 Namespace {user}: the label {MODE} stays, because it is also held by gitops-tool; "
+            f"take it away with: kubectl label namespace {user} {MODE}-"
+        )
+    assert actions(apply([])) == {user: "candidate"}
+    client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": user}}, "gitops-tool")
+    assert actions(apply([], prune=True)) == {user: "released"}
+    assert MODE not in labels_of(client, user)
+    assert recorded(client, namespace) == []
+
+
+def test_one_patch_of_two_managers_may_go(apply: Apply, client: Client, namespace: str) -> None:
+    user = f"{namespace}-user"
+    client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": user}}, "user")
+    both = [patch_labels(user, "discovery", -30, mesh="on"), patch_labels(user, "enrolment", 50, **{MODE: "ambient"})]
+    apply(both)
+    result = apply(both[1:], prune=True)
+    assert [(entry["wave"], entry["action"]) for entry in result["prune"]] == [(-30, "released")]
+    assert labels_of(client, user) == {MODE: "ambient"}
+
+
+def test_an_object_that_another_manager_of_ours_applies_now_is_not_deleted(
+    apply: Apply, client: Client, namespace: str
+) -> None:
+    obj = config_map(namespace, "one", key="1")
+    apply([obj])
+    result = apply([{"object": obj, "manager": "alauda.ambient/other"}], prune=True)
+    assert actions(result) == {"one": "released"}
+    assert live(client, obj)["data"] == {"key": "1"}
+    assert recorded(client, namespace) == ["one"]
+
+
+def test_an_object_that_another_role_lists_now_is_no_candidate(
+    apply: Apply, client: Client, namespace: str, writes: Writes, tmp_path: Path
+) -> None:
+    users = {**config_map(namespace, "old", theirs="1"), "metadata": {"name": "old", "namespace": namespace}}
+    client.apply(users, "user")
+    moving, staying = config_map(namespace, "moving"), config_map(namespace, "staying")
+    apply([moving, staying, config_map(namespace, "old", key="1")], role="first")
+    (tmp_path / "first.json").write_text(json.dumps({"role": "first", "items": [{"object": staying}]}))
+    files = [str(tmp_path / "first.json"), str(tmp_path / "second.json")]
+    moved = [moving, config_map(namespace, "old", key="2")]
+    result = apply(moved, role="second", files=files, prune=True)
+    assert (result.get("msg"), result["prune"]) == (None, [])
+    assert there(client, namespace) == ["moving", "old", "staying"]
+    assert recorded(client, namespace) == ["moving", "old", "staying"], "one record each"
+    writes()
+    assert apply(moved, role="second", files=files, prune=True)["changed"] is False
+    assert writes() == []
+    assert actions(apply([], role="second", prune=True)) == {"moving": "deleted", "old": "released"}
+
+
+def test_a_record_whose_object_is_gone_is_dropped(apply: Apply, client: Client, namespace: str) -> None:
+    apply([config_map(namespace, "a"), config_map(namespace, "b"), config_map(namespace, "c")])
+    client.request("DELETE", f"/api/v1/namespaces/{namespace}/configmaps/b")
+    assert actions(apply([config_map(namespace, "a")])) == {"c": "candidate"}
+    apply([config_map(namespace, "a", key="2")])
+    assert recorded(client, namespace) == ["a", "c"]
+
+
+def test_the_diff_shows_what_was_deleted(apply: Apply, namespace: str) -> None:
+    secret = own({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": namespace}}, namespace)
+    apply([config_map(namespace, "a"), config_map(namespace, "b", key="value"), {**secret, "data": {"k": "aGlkZGVu"}}])
+    for check in (True, False):
+        result = apply([config_map(namespace, "a")], prune=True, check=check, diff=True)
+        text = json.dumps(result["diff"])
+        assert sum("deleted: v1" in json.dumps(entry) for entry in result["diff"]) == 2
+        assert "aGlkZGVu" not in text
+        assert any(f"ConfigMap {namespace}/b (14 lines)" in json.dumps(entry) for entry in result["diff"]), text
+
+
+def test_absent_shows_what_is_not_listed_and_takes_it_with_prune(
+    apply: Apply, client: Client, namespace: str, writes: Writes
+) -> None:
+    objects = [config_map(namespace, "a"), config_map(namespace, "b")]
+    apply(objects)
+    result = apply(objects[:1], state="absent")
+    assert (actions(result), result["counts"]["deleted"]) == ({"b": "candidate"}, 1)
+    assert there(client, namespace) == recorded(client, namespace) == ["b"]
+    writes()
+    assert apply(objects[:1], state="absent")["changed"] is False
+    assert writes() == []
+    assert actions(apply(objects[:1], state="absent", prune=True)) == {"b": "deleted"}
+    assert client.list("v1", "ConfigMap", namespace) == []
+
+
+def test_absent_takes_the_namespace_that_was_made_for_the_inventory(
+    apply: Apply, client: Client, namespace: str, writes: Writes
+) -> None:
+    home = f"{namespace}-home"
+    objects = [config_map(namespace, "a"), config_map(home, "inside")]
+    apply([objects[0]], inventory_namespace=home)
+    apply(objects, inventory_namespace=home)
+    users = {**config_map(home, "users"), "metadata": {"name": "users", "namespace": home}}
+    client.apply(users, "user")
+    for check in (True, False, False):
+        kept = apply(objects, inventory_namespace=home, state="absent", check=check)
+        line = f"kept: Namespace {home}: it was created for the inventory, and holds more by now: ConfigMap users"
+        assert kept["summary"][-1] == line
+    assert client.list("v1", "ConfigMap", home, label_selector="ambient.alauda.io/inventory") == []
+    client.delete(Identity.of(users))
+    assert apply(objects, inventory_namespace=home, state="absent", check=True)["counts"]["deleted"] == 1
+    apply(objects, inventory_namespace=home)
+    assert apply(objects, inventory_namespace=home, state="absent", check=True)["counts"]["deleted"] == 3
+    removed = apply(objects, inventory_namespace=home, state="absent", wait=False)
+    assert removed["counts"]["deleted"] == 3
+    assert live(client, plain_namespace(home, namespace))["metadata"]["deletionTimestamp"]
+
+
+def test_absent_leaves_the_namespace_of_the_inventory_that_was_there_before(
+    apply: Apply, client: Client, namespace: str
+) -> None:
+    apply([config_map(namespace, "a")])
+    assert apply([config_map(namespace, "a")], state="absent")["counts"]["deleted"] == 1
+    found = client.get("v1", "Namespace", namespace)
+    assert found is not None and "deletionTimestamp" not in found["metadata"]
+
+
+def test_absent_waits_for_the_lock_of_another_run(apply: Apply, client: Client, namespace: str) -> None:
+    apply([config_map(namespace, "a")])
+    with Lock(client, namespace, namespace, 5, lambda line: None):
+        refused = apply([config_map(namespace, "a")], state="absent", lock_timeout=1)
+        assert refused["failed"] and "another run" in refused["msg"]
+        assert apply([], state="absent", lock_timeout=1)["changed"] is False, "nothing to write, no lock"
+        pruned = apply([], prune=True, lock_timeout=1)
+        assert pruned["failed"] and "another run" in pruned["msg"]
+        assert actions(apply([], lock_timeout=1)) == {"a": "candidate"}
+    assert apply([config_map(namespace, "a")], state="absent")["counts"]["deleted"] == 1
+    assert client.get("coordination.k8s.io/v1", "Lease", f"ambient-lock-{namespace}", namespace) is None
+
+
+def test_twelve_hundred_objects(apply: Apply, client: Client, namespace: str, writes: Writes) -> None:
+    objects = [config_map(namespace, f"c{number:04}", key="1") for number in range(1200)]
+    apply([config_map(namespace, "stays"), *objects], wait_timeout=60)
+    start = time.monotonic()
+    shown = apply([config_map(namespace, "stays")])
+    assert shown["counts"]["candidate"] == 1200
+    assert len(shown["summary"]) < 10
+    looked = time.monotonic()
+    result = apply([config_map(namespace, "stays")], prune=True, wait_timeout=60)
+    assert result["counts"]["deleted"] == 1200
+    print(f"1,200 candidates: shown in {looked - start:.1f} s, pruned in {time.monotonic() - looked:.1f} s")
+    assert there(client, namespace) == recorded(client, namespace) == ["stays"]
+    writes()
+    assert apply([config_map(namespace, "stays")], prune=True)["prune"] == []
+    assert writes() == []
