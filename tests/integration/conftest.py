@@ -21,8 +21,9 @@ from ansible_collections.alauda.ambient.plugins.module_utils.kube.client import 
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.connection import connect
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests" / "environment"), str(ROOT / "tests" / "integration")]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "environment"), str(ROOT / "tests" / "integration")]
 import apiserver as bare  # noqa: E402
+from fakeapi.server import FakeApi  # noqa: E402
 
 Result = dict[str, Any]
 RunModule = Callable[..., Result]
@@ -126,6 +127,34 @@ def apply(run_module: RunModule, namespace: str, tmp_path: Path) -> RunModule:
             "wait_timeout": 3,
         }
         return run_module("apply", {**defaults, **options}, check, diff)
+
+    return run
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Iterator[FakeApi]:
+    """A fake API server of the test's own: `.requests`, `.inject(fault, …)`. It knows the namespace default."""
+    server = FakeApi(tmp_path)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def apply_fake(fake: FakeApi, tmp_path: Path) -> RunModule:
+    """As `apply`, on the fake API server: `apply_fake(objects, **options)`; all is kept in the namespace default."""
+
+    def run(objects: list[Any], *, check: bool = False, diff: bool = False, **options: Any) -> Result:
+        file = tmp_path / "tested.json"
+        file.write_text(json.dumps({"role": "tested", "items": [{"object": obj} for obj in objects]}))
+        defaults = {
+            "files": [str(file)],
+            "mesh": "default",
+            "inventory_namespace": "default",
+            "work_dir": str(tmp_path / "work"),
+            "wait_timeout": 5,
+        }
+        connection = {} if "kubeconfig" in options else {"kubeconfig": fake.kubeconfig()}
+        return run_in_process("apply", {**connection, **defaults, **options}, check, diff)
 
     return run
 

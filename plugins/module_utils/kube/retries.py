@@ -51,10 +51,11 @@ def patience(known: bool) -> Patience:
     Everything may be sent twice: applies, deletes of one UID, reviews; creates and replaces look whether the first
     attempt has arrived (`Client.create`).
     """
+    unreachable = 12 if known else 2
     return Patience(
         total=None,
-        connect=12 if known else 2,
-        read=4,
+        connect=unreachable,
+        read=unreachable,  # a load balancer whose API server is away resets what it has accepted
         other=1,
         redirect=2,
         status=10,

@@ -239,6 +239,10 @@ def unreachable(host: str, error: Exception) -> ApiError:
         text = "connection refused"
     elif "timed out" in text:
         text = "no answer in time"
+    elif "IncompleteRead" in text or "InvalidChunk" in text:
+        text = "the answer was cut off"
+    elif "Connection reset" in text or "Connection aborted" in text:
+        text = "the connection was reset"
     elif ": " in text and "(host=" in text:
         text = text.rsplit(": ", 1)[-1]
     return ApiError(f"the API server cannot be reached: {text}", status=UNREACHABLE, path=host, hint=hint)
