@@ -201,10 +201,16 @@ class Applier:
         return _with_missing(done, missing)
 
     def _wait(self, items: Iterable[Item]) -> dict[str, str]:
-        """Wait for those that were not seen ready in this run; why by Identity.short for those that are not."""
-        if not self._settings.wait:
-            return {}
-        new = [item for item in items if item.key not in self._seen_ready]
+        """Wait for those that were not seen ready in this run; why by Identity.short for those that are not.
+
+        Without `wait` only for CRDs: before one is served its objects cannot be applied at all.
+        """
+        new = [
+            item
+            for item in items
+            if item.key not in self._seen_ready
+            and (self._settings.wait or item.identity.kind == "CustomResourceDefinition")
+        ]
         try:
             missing = wait_ready(self._client, new, self._settings.timeout, self._settings.progress)
         except AmbientError as error:  # what has been written until now is told all the same
