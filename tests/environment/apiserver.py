@@ -26,7 +26,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -130,6 +130,23 @@ def up(directory: Path) -> ApiServer:
     for user, path in (("admin", api.kubeconfig), ("nobody", api.nobody_kubeconfig)):
         _write_private(Path(path), json.dumps(_kubeconfig(url, api.ca_cert, user, tokens[user]), indent=1))
     _wait_ready(api, directory, [server, etcd])
+    return api
+
+
+def restart(api: ApiServer, pause: float = 0) -> ApiServer:
+    """Kill kube-apiserver and start it again, `pause` seconds later, on the same port; etcd goes on."""
+    directory = Path(api.directory)
+    pid = api.pids[0]
+    command = Path(f"/proc/{pid}/cmdline").read_bytes().decode().rstrip("\0").split("\0")
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    log = Path(api.audit_log)
+    log.write_bytes(log.read_bytes().rpartition(b"\n")[0] + b"\n")  # it died in the middle of a line
+    time.sleep(pause)
+    server = _start(directory, "kube-apiserver", Path(command[0]), *command[1:])
+    api = replace(api, pids=(server.pid, *api.pids[1:]))
+    (directory / "state.json").write_text(json.dumps(asdict(api), indent=1))
+    _wait_ready(api, directory, [server])
     return api
 
 

@@ -33,6 +33,7 @@ def connect(params: Mapping[str, Any]) -> Client:
     """
     options = {name: params.get(name) for name in AUTH_OPTIONS}
     _refuse_missing_files(options)
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # a line on stderr per attempt
     return Client(Transport(lambda: _session(options)))
 
 

@@ -13,7 +13,7 @@ try:
 except ImportError:  # `connect` says so
     Retry = object  # type: ignore[assignment, misc]
 
-from .errors import ApiError
+from .errors import BAD_MANIFEST, ApiError
 
 _SHORTEST = 0.1
 _LONGEST = 4.0
@@ -72,7 +72,7 @@ def spread(seconds: float) -> float:
 
 def worth_repeating(error: ApiError, method: str) -> bool:
     """Whether the same request may succeed a moment later, judged by what the answer says."""
-    if error.status == 500:
+    if error.status == 500 and BAD_MANIFEST not in error.message:
         # A webhook that does not answer has cost its own time-out already; one that refuses connections is starting.
         return not ("failed calling webhook" in error.message and _timed_out(error.message))
     if error.status == 409 and method == "PATCH":
