@@ -161,7 +161,7 @@ def undeclared(context: Context) -> Outcome:
                 "is enrolled, no longer declared"
                 if ours
                 else f"is enrolled by {_holders(namespace, MODE_LABEL)}, not by ambient_mesh",
-                "Declare it with state off to un-enrol it; until then it is left alone"
+                "To un-enrol it declare it with state off, or run with ambient_prune; until then it is left alone"
                 if ours
                 else "Declare it to have it looked after",
                 Severity.WARNING if ours else Severity.INFO,

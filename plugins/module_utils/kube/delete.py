@@ -13,12 +13,13 @@ from ..errors import AmbientError
 from ..manifests.identity import Object
 from ..manifests.items import Item
 from ..manifests.labels import mesh_of
+from ..manifests.waves import NAMESPACES
 from . import outcome as words
 from .apply import Settings
 from .client import Client
 from .errors import ApiError, explain
 from .fields import apply_entry
-from .home import contents
+from .home import contents, only_for_inventory
 from .inventory import INVENTORY_LABEL, Inventory
 from .lock import Lock
 from .outcome import Outcome
@@ -165,8 +166,11 @@ class Remover:
         settled = self._settled(outcomes) | {each.item.key for each in outcomes if each.action == words.DELETED}
         if set(self._inventory.all()) - settled or self._listed() or not self._inventory.namespace_is_ours():
             return []
+        live = self._client.get("v1", "Namespace", self._home)
+        if live is None or not only_for_inventory(live):
+            return []
         stub = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self._home}}
-        outcome = Outcome(Item(stub, -30), words.DELETED, before=self._client.get("v1", "Namespace", self._home))
+        outcome = Outcome(Item(stub, NAMESPACES), words.DELETED, before=live)
         leaving = {each.item.identity.key for each in outcomes if each.action == words.DELETED}
         held = contents(self._client, self._home, self._settings.mesh, leaving)
         reason = f"it was created for the inventory, and holds more by now: {held}"

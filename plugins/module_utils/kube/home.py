@@ -4,14 +4,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from ..manifests.identity import Identity, Object
 from ..manifests.labels import mesh_of
 from .client import Client
 from .discovery import Resource
-from .inventory import INVENTORY_LABEL
+from .inventory import INVENTORY_LABEL, INVENTORY_MANAGER
 from .state import WORKERS
 
 # What Kubernetes and OpenShift put into every namespace, and what goes by itself.
@@ -25,6 +26,12 @@ _DEFAULTS = (
 _PASSING = ("Event", "Endpoints", "EndpointSlice", "PodMetrics")
 _TOKENS = "kubernetes.io/service-account.name"
 _MAX_NAMES = 5
+
+
+def only_for_inventory(namespace: Mapping[str, Any]) -> bool:
+    """Whether nobody has applied the namespace but us, for inventory and lock. A role of ours counts as somebody."""
+    entries = namespace["metadata"].get("managedFields") or []
+    return {entry.get("manager") for entry in entries if entry.get("operation") == "Apply"} == {INVENTORY_MANAGER}
 
 
 def contents(client: Client, namespace: str, mesh: str, besides: Collection[str] = ()) -> str:

@@ -1,0 +1,92 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A namespace taken out of `ambient_mesh`: the tasks of site.yml that plan, write and prune, without the charts."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.alauda.ambient.plugins.module_utils.kube.client import Client
+from cases import Writes
+
+OWN_APISERVER = True  # the inventory in istio-system belongs to this module's meshes
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+MODE = "istio.io/dataplane-mode"
+KEPT_TASKS = re.compile("patches of the declared namespaces|Plan what|Write one wave|Take away")
+Play = Callable[..., str]
+
+
+@pytest.fixture
+def play(apiserver: Any, tmp_path: Path) -> Play:
+    """Run those tasks on a declaration; what a person reads."""
+    (site,) = yaml.safe_load((CHECKOUT / "playbooks/site.yml").read_text())
+    site["tasks"] = [task for task in site["tasks"] if KEPT_TASKS.search(task["name"])]
+    assert len(site["tasks"]) == 4
+    site["vars"]["site_files"] = ["{{ ambient_work_dir }}/objects/namespaces.json"]
+    (tmp_path / "site.yml").write_text(yaml.safe_dump([site], sort_keys=False))
+    shutil.copytree(CHECKOUT / "playbooks/tasks", tmp_path / "tasks")
+    host = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+        "ambient_kubeconfig": str(apiserver.kubeconfig),
+        "ambient_work_dir": str(tmp_path / "work"),
+    }
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": {"east": host}}}))
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "K8S_AUTH_"))}
+    environment |= {
+        "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".cache" / "collections"),
+        "ANSIBLE_HOME": str(tmp_path / "ansible"),
+        "ANSIBLE_NOCOLOR": "1",
+    }
+    program = str(Path(sys.executable).parent / "ansible-playbook")
+
+    def run(namespaces: list[str], **variables: Any) -> str:
+        mesh = {"name": "default", "namespaces": [{"name": name, "state": "l4"} for name in namespaces]}
+        selectors = [{"matchLabels": {"mesh": "on"}}]
+        given = json.dumps({"ambient_mesh": mesh, "ambient_discovery_selectors": selectors, **variables})
+        command = [program, "-i", "hosts.yml", "site.yml", "-e", given]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+def test_left_alone_until_ambient_prune(play: Play, client: Client, writes: Writes) -> None:
+    for name in ("shop", "past"):
+        client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, "user")
+
+    def labels(name: str) -> set[str]:
+        found = client.get("v1", "Namespace", name)
+        assert found is not None
+        return set(found["metadata"]["labels"]) - {"kubernetes.io/metadata.name"}
+
+    assert "changed=2" in play(["past", "shop"])
+    assert labels("past") == labels("shop") == {MODE, "mesh"}
+
+    writes()
+    told = play(["shop"])
+    assert told.count("no longer listed: v1 Namespace past (only our fields are released)") == 2
+    assert "changed=0" in told
+    assert writes() == []
+    assert labels("past") == {MODE, "mesh"}
+
+    pruned = play(["shop"], ambient_prune=True)
+    assert "changed=1" in pruned and pruned.count("released v1 Namespace past") == 2
+    assert (labels("past"), labels("shop")) == (set(), {MODE, "mesh"})
+
+    writes()
+    again = play(["shop"], ambient_prune=True)
+    assert "changed=0" in again and "no longer listed" not in again
+    assert writes() == []
