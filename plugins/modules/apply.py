@@ -83,6 +83,52 @@ options:
     description: How many seconds each wave may take to become ready.
     type: int
     default: 300
+  wait_for:
+    description:
+      - What else to wait for after the last wave, also of objects that others make. At most O(wait_timeout) seconds.
+      - Holds whatever O(wait) says. Not in check mode, with O(state=absent), or where something has failed before.
+    type: list
+    elements: dict
+    suboptions:
+      api_version:
+        description: The C(apiVersion) of the object.
+        type: str
+        required: true
+      kind:
+        description: The kind of the object.
+        type: str
+        required: true
+      namespace:
+        description: The namespace of the object; none for a kind without.
+        type: str
+      name:
+        description: The name of the object.
+        type: str
+        required: true
+      condition:
+        description: A condition in its C(status). Exactly one of O(wait_for[].condition) and O(wait_for[].jsonpath).
+        type: dict
+        suboptions:
+          type:
+            description: The type of the condition.
+            type: str
+            required: true
+          status:
+            description: V(True), V(False) or V(Unknown).
+            type: str
+            default: 'True'
+          reason:
+            description: The reason that the condition must have too.
+            type: str
+      jsonpath:
+        description:
+          - A JSON path into the object, such as V({.status.phase}) or
+            V({.status.conditions[?(@.type=="Ready")].status}). Something must be there.
+          - Needs the Python library C(jsonpath-ng).
+        type: str
+      value:
+        description: What each value at O(wait_for[].jsonpath) must be.
+        type: raw
   force_conflicts:
     description: Whether to take over fields that another manager holds with another value.
     type: bool
@@ -127,6 +173,23 @@ EXAMPLES = r"""
     objects: "{{ shop_objects }}"
     inventory: shop
     prune: true
+
+- name: Apply an operator's object, and wait until its controller has done the work
+  alauda.ambient.apply:
+    objects:
+      - "{{ istio }}"
+    inventory: operator
+    wait_for:
+      - api_version: sailoperator.io/v1
+        kind: Istio
+        name: default
+        condition:
+          type: Ready
+      - api_version: v1
+        kind: Service
+        namespace: istio-ingress
+        name: gateway
+        jsonpath: '{.status.loadBalancer.ingress[0].ip}'
 
 - name: Take it all away
   alauda.ambient.apply:
@@ -198,6 +261,7 @@ from ..module_utils.argspec import ambient_module
 from ..module_utils.errors import AmbientError
 from ..module_utils.kube import outcome as words
 from ..module_utils.kube.apply import Applier, Settings
+from ..module_utils.kube.conditions import parse, wait_for
 from ..module_utils.kube.connection import connect
 from ..module_utils.kube.delete import Remover
 from ..module_utils.manifests.items import load_items
@@ -221,6 +285,26 @@ OPTIONS: dict[str, dict[str, t.Any]] = {
     "lock_timeout": {"type": "int", "default": 60},
     "wait": {"type": "bool", "default": True},
     "wait_timeout": {"type": "int", "default": 300},
+    "wait_for": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "api_version": {"type": "str", "required": True},
+            "kind": {"type": "str", "required": True},
+            "namespace": {"type": "str"},
+            "name": {"type": "str", "required": True},
+            "condition": {
+                "type": "dict",
+                "options": {
+                    "type": {"type": "str", "required": True},
+                    "status": {"type": "str", "default": "True"},
+                    "reason": {"type": "str"},
+                },
+            },
+            "jsonpath": {"type": "str"},
+            "value": {"type": "raw"},
+        },
+    },
     "force_conflicts": {"type": "bool", "default": False},
     "work_dir": {"type": "path", "default": "~/.ansible/alauda.ambient"},
     "progress_file": {"type": "path"},
@@ -243,9 +327,15 @@ def run(params: Mapping[str, t.Any], check: bool, diff: bool = False) -> list[Ou
         lock_timeout=params["lock_timeout"],
         progress=Progress(params["progress_file"]).say,
     )
+    conditions = parse(params["wait_for"] or [])
     listed = load_items(params["files"] or [], params["objects"], params["inventory"])
-    kind = Remover if params["state"] == "absent" else Applier
-    return kind(connect(params), settings, listed.items, listed.roles).run()
+    client = connect(params)
+    if params["state"] == "absent":
+        return Remover(client, settings, listed.items, listed.roles).run()
+    outcomes = Applier(client, settings, listed.items, listed.roles).run()
+    if conditions and not check and not any(outcome.action == words.FAILED for outcome in outcomes):
+        outcomes += wait_for(client, conditions, settings.timeout, settings.progress)
+    return outcomes
 
 
 def result_of(outcomes: Sequence[Outcome], params: Mapping[str, t.Any]) -> dict[str, t.Any]:

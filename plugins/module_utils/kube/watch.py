@@ -25,6 +25,7 @@ _WATCH_SECONDS = 30.0
 _POLL = 2.0  # between two reads of what cannot be watched
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 _LIVED = 5.0  # a watch of this many seconds was a good one
+_TO_JUDGE = 0.05  # what a list settles needs no watch
 _MAX_WATCHES = 16  # per kind, where not all namespaces may be listed
 _NEVER_LISTED = ("Secret",)
 
@@ -137,11 +138,12 @@ class Watches:
 
     def _follow(self, scope: Scope) -> None:
         pause = _FIRST_PAUSE
-        while not self._stop.is_set():
+        while not self._is_done(scope):
             started = time.monotonic()
             try:
                 version = self._list(scope)
-                while version and not self._stop.is_set():
+                self._stop.wait(_TO_JUDGE)
+                while version and not self._is_done(scope):
                     started = time.monotonic()
                     version = self._watch(scope, version)
                     pause = self._rest(pause, started)
@@ -157,6 +159,11 @@ class Watches:
                 if error.status != 410:
                     self._news.put(News(scope, What.TROUBLE, error=error))
             pause = self._rest(pause, started)
+            if not self._client.exists_kind(scope.api_version, scope.kind):
+                self._client.discovery.refresh()  # its CRD may have come
+
+    def _is_done(self, scope: Scope) -> bool:
+        return self._stop.is_set() or bool(scope.wanted and self._settled.issuperset(scope.wanted))
 
     def _rest(self, pause: float, started: float) -> float:
         """Pause after a watch that broke early, longer each time; how long to pause next time."""
@@ -233,7 +240,7 @@ class Watches:
         listable = {scope: scope.kind not in _NEVER_LISTED for scope in scopes}
         while not self._stop.is_set():
             for scope in scopes:
-                if self._stop.is_set() or self._settled.issuperset(scope.wanted):
+                if self._is_done(scope):
                     continue
                 try:
                     self._poll_once(scope, listable)
