@@ -78,7 +78,8 @@ class Applier:
             decisions = self._decide_all(pool)
             planned = self._pruner().foresee(self._unlisted())
             if self._settings.check:
-                return [*pool.map(self._foresee, decisions), *planned]
+                coming = Served.by(each.item for each in decisions if each.verdict in (Verdict.CREATE, Verdict.CHANGE))
+                return [*pool.map(lambda each: self._foresee(each, coming), decisions), *planned]
             if any(decision.verdict is Verdict.FAIL for decision in decisions):
                 return self._refuse(decisions)
             if self._pruner().needed(planned) or any(
@@ -150,11 +151,11 @@ class Applier:
             return True
         return self._client.discovery.find(identity.group, identity.version, identity.kind) is not None
 
-    def _foresee(self, decision: Decision) -> Outcome:
+    def _foresee(self, decision: Decision, coming: Served) -> Outcome:
         if decision.verdict in (Verdict.UNCHANGED, Verdict.FAIL):
             return self._settled(decision)
         try:
-            return preview(self._client, decision, self._served, self._settings.force)
+            return preview(self._client, decision, coming, self._settings.force)
         except AmbientError as error:
             return Outcome(decision.item, words.FAILED, reason=explain(error))
 

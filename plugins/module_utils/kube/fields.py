@@ -132,8 +132,6 @@ def _sent_child(sent: Any, key: str) -> Any:
 
 
 def _differences(before: Any, after: Any, path: str) -> Iterator[str]:
-    if before == after:
-        return
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in sorted({*before, *after}):
             step = f"{path}.{key}" if path else str(key)
@@ -143,7 +141,7 @@ def _differences(before: Any, after: Any, path: str) -> Iterator[str]:
     elif isinstance(before, list) and isinstance(after, list) and _names(before) == (names := _names(after)) and names:
         for name, one, other in zip(names, before, after, strict=True):
             yield from _differences(one, other, f"{path}[{name}]")
-    else:
+    elif digest(before) != digest(after):  # not `!=`: True is not 1
         yield path or "."
 
 

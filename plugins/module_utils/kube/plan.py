@@ -73,7 +73,11 @@ def decide(item: Item, live: Object | None, record: Record | None, served: Serve
     if item.releases:
         verdict = Verdict.CHANGE if entry else Verdict.UNCHANGED
         return Decision(item, verdict, live, record, sent)
-    if record is None or record.sent != sent or entry is None or entry.get("apiVersion") != item.identity.api_version:
+    if record is None or record.sent != sent:
+        return Decision(item, Verdict.CHANGE, live, record, sent)
+    if entry is None and not record.live:  # a manifest that sets nothing, such as a bare Namespace, owns nothing
+        return Decision(item, Verdict.UNCHANGED, live, record, sent)
+    if entry is None or entry.get("apiVersion") != item.identity.api_version:
         return Decision(item, Verdict.CHANGE, live, record, sent)
     same_version = record.version == live["metadata"].get("resourceVersion")
     return Decision(item, Verdict.UNCHANGED if same_version else Verdict.LOOK, live, record, sent)

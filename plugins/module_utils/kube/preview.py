@@ -14,20 +14,25 @@ from .outcome import Outcome
 from .plan import Decision, Served, still_there
 
 
-def preview(client: Client, decision: Decision, served: Served, force: bool) -> Outcome:
-    """The outcome that applying would have. ApiError where it would fail."""
+_INVALID = (400, 422, 500)  # 500: what the API server cannot type, such as an unknown field
+
+
+def preview(client: Client, decision: Decision, coming: Served, force: bool) -> Outcome:
+    """The outcome that applying would have, once what is `coming` is there. ApiError where it would fail."""
     item = decision.item
     identity = item.identity
     if client.discovery.find(identity.group, identity.version, identity.kind) is None:
-        return _unseen(item)
+        return _unseen(item, None)
     if decision.live is None and item.patch:
-        return _unseen(item)
+        return _unseen(item, None)
     before = None if decision.live is None else client.get(identity)
     try:
         after = client.apply(to_send(item, before), item.manager, dry_run=True, force=force)
     except ApiError as error:
-        if error.status == 404 and before is None and identity.namespace in served.namespaces:
-            return _unseen(item)
+        if error.status == 404 and before is None and identity.namespace in coming.namespaces:
+            return _unseen(item, before)
+        if error.status in _INVALID and (identity.group, identity.kind) in coming.kinds:
+            return _unseen(item, before)
         if "does not support dry run" in error.message:
             action = words.CREATED if before is None else words.CHANGED
             return Outcome(item, action, reason="a webhook does not support dry runs: not looked at closer")
@@ -50,6 +55,7 @@ def to_send(item: Item, live: Object | None) -> Object:
     return {**item.object, "metadata": {**item.object["metadata"], "uid": live["metadata"]["uid"]}}
 
 
-def _unseen(item: Item) -> Outcome:
-    action = words.CHANGED if item.patch else words.CREATED
-    return Outcome(item, action, reason="validated only when its namespace or CRD exists", after=item.object)
+def _unseen(item: Item, before: Object | None) -> Outcome:
+    action = words.CREATED if before is None and not item.patch else words.CHANGED
+    reason = "validated only when its namespace or CRD is there as it will be"
+    return Outcome(item, action, reason=reason, before=before, after=item.object)
