@@ -39,12 +39,13 @@ class Request:
 class FakeApi:
     """`requests` are all requests so far; `inject` makes some of the next ones fail.
 
-    `tokens` are those that are accepted; any where it is None.
+    `connections` is how many were opened, `tokens` are those that are accepted; any where it is None.
     """
 
     def __init__(self, directory: Path) -> None:
         self.store = Store()
         self.requests: list[Request] = []
+        self.connections = 0
         self.tokens: set[str] | None = None
         self._directory = directory
         self._rules: list[Rule] = []
@@ -153,6 +154,11 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
     fake: FakeApi
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Count the connection."""
+        self.fake.connections += 1
+        return True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that has gone is no news."""
