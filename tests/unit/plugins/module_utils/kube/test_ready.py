@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.alauda.ambient.plugins.module_utils.kube.pods import pod_reason
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.ready import Verdict, judge, waits
-from ansible_collections.alauda.ambient.plugins.module_utils.kube.reasons import pod_reason
 
 
 def obj(kind: str, status: dict[str, Any], spec: dict[str, Any] | None = None, generation: int = 2) -> dict[str, Any]:
