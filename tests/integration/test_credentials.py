@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.errors import AmbientError
+from ansible_collections.alauda.ambient.plugins.module_utils.kube import transport
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.connection import CONNECTIONS, connect
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.errors import ApiError
 from fakeapi import faults
@@ -77,7 +78,8 @@ def test_a_refused_token_is_fetched_anew_once_for_all_threads(fake: FakeApi, plu
     assert plugin.runs == 2
 
 
-def test_an_expired_token_is_not_even_sent(fake: FakeApi, plugin: Plugin) -> None:
+def test_an_expired_token_is_not_even_sent(fake: FakeApi, plugin: Plugin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "_HEADERS_KEPT", 0.2)
     plugin.answer("old", expires=1)
     fake.tokens = {"old"}
     client = connect({"kubeconfig": fake.kubeconfig(**plugin.user)})

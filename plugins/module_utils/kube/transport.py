@@ -26,6 +26,7 @@ JSON = "application/json"
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 65.0  # the API server gives up after 60 s and says why
 _TRIES = 4
+_HEADERS_KEPT = 5.0  # seconds; to read them costs more than the request, and tokens are renewed minutes too early
 Headers = Callable[[], Mapping[str, str]]
 BROKEN: tuple[type[Exception], ...] = (OSError, ValueError, *([urllib3.exceptions.HTTPError] if urllib3 else []))
 
@@ -37,9 +38,10 @@ class Session:
     Args:
         pool: the connections, with the client certificate.
         host: the address of the API server.
-        headers: what every request carries, read anew for each. Called by one thread at a time.
+        headers: what every request carries, credentials among it. Called by one thread at a time.
         api_client: the `kubernetes.client.ApiClient` behind it, for streams.
         proven: whether the API server has taken these credentials.
+        kept: the headers as they were last read, used until `kept_until`.
     """
 
     pool: urllib3.PoolManager
@@ -47,6 +49,8 @@ class Session:
     headers: Headers
     api_client: Any = None
     proven: bool = False
+    kept: Mapping[str, str] | None = None
+    kept_until: float = 0
 
 
 class Transport:
@@ -182,8 +186,13 @@ class Transport:
         return response
 
     def _headers_of(self, session: Session) -> Mapping[str, str]:
+        if session.kept is not None and time.monotonic() < session.kept_until:
+            return session.kept
         with self._reading:  # an exec plugin whose token has expired runs once, not once per thread
-            return session.headers()
+            if session.kept is None or time.monotonic() >= session.kept_until:
+                session.kept = session.headers()
+                session.kept_until = time.monotonic() + _HEADERS_KEPT
+            return session.kept
 
     def _renew(self, refused: Session, error: ApiError) -> None:
         """Get fresh credentials, once for all threads; raise `error` where these were fresh and are refused too."""
