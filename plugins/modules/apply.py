@@ -75,60 +75,6 @@ options:
     description: How many seconds to wait for another run that writes to the same mesh.
     type: int
     default: 60
-  wait:
-    description: Whether to wait until objects are ready, or gone.
-    type: bool
-    default: true
-  wait_timeout:
-    description: How many seconds each wave may take to become ready.
-    type: int
-    default: 300
-  wait_for:
-    description:
-      - What else to wait for after the last wave, also of objects that others make. At most O(wait_timeout) seconds.
-      - Holds whatever O(wait) says. Not in check mode, with O(state=absent), or where something has failed before.
-    type: list
-    elements: dict
-    suboptions:
-      api_version:
-        description: The C(apiVersion) of the object.
-        type: str
-        required: true
-      kind:
-        description: The kind of the object.
-        type: str
-        required: true
-      namespace:
-        description: The namespace of the object; none for a kind without.
-        type: str
-      name:
-        description: The name of the object.
-        type: str
-        required: true
-      condition:
-        description: A condition in its C(status). Exactly one of O(wait_for[].condition) and O(wait_for[].jsonpath).
-        type: dict
-        suboptions:
-          type:
-            description: The type of the condition.
-            type: str
-            required: true
-          status:
-            description: V(True), V(False) or V(Unknown).
-            type: str
-            default: 'True'
-          reason:
-            description: The reason that the condition must have too.
-            type: str
-      jsonpath:
-        description:
-          - A JSON path into the object, such as V({.status.phase}) or
-            V({.status.conditions[?(@.type=="Ready")].status}). Something must be there.
-          - Needs the Python library C(jsonpath-ng).
-        type: str
-      value:
-        description: What each value at O(wait_for[].jsonpath) must be.
-        type: raw
   force_conflicts:
     description: Whether to take over fields that another manager holds with another value.
     type: bool
@@ -143,6 +89,7 @@ options:
 extends_documentation_fragment:
   - alauda.ambient.auth
   - alauda.ambient.auth.requirements
+  - alauda.ambient.wait
   - alauda.ambient.attributes
   - alauda.ambient.attributes.action_group
 seealso:
@@ -261,7 +208,7 @@ from ..module_utils.argspec import ambient_module
 from ..module_utils.errors import AmbientError
 from ..module_utils.kube import outcome as words
 from ..module_utils.kube.apply import Applier, Settings
-from ..module_utils.kube.conditions import parse, wait_for
+from ..module_utils.kube.conditions import WAIT_OPTIONS, parse, wait_for
 from ..module_utils.kube.connection import connect
 from ..module_utils.kube.delete import Remover
 from ..module_utils.manifests.items import load_items
@@ -273,6 +220,7 @@ if t.TYPE_CHECKING:
     from ..module_utils.kube.outcome import Outcome
 
 OPTIONS: dict[str, dict[str, t.Any]] = {
+    **WAIT_OPTIONS,
     "files": {"type": "list", "elements": "path"},
     "objects": {"type": "list", "elements": "dict"},
     "inventory": {"type": "str", "default": "manifests"},
@@ -283,28 +231,6 @@ OPTIONS: dict[str, dict[str, t.Any]] = {
     "prune": {"type": "bool", "default": False},
     "prune_cluster_scoped": {"type": "bool", "default": False},
     "lock_timeout": {"type": "int", "default": 60},
-    "wait": {"type": "bool", "default": True},
-    "wait_timeout": {"type": "int", "default": 300},
-    "wait_for": {
-        "type": "list",
-        "elements": "dict",
-        "options": {
-            "api_version": {"type": "str", "required": True},
-            "kind": {"type": "str", "required": True},
-            "namespace": {"type": "str"},
-            "name": {"type": "str", "required": True},
-            "condition": {
-                "type": "dict",
-                "options": {
-                    "type": {"type": "str", "required": True},
-                    "status": {"type": "str", "default": "True"},
-                    "reason": {"type": "str"},
-                },
-            },
-            "jsonpath": {"type": "str"},
-            "value": {"type": "raw"},
-        },
-    },
     "force_conflicts": {"type": "bool", "default": False},
     "work_dir": {"type": "path", "default": "~/.ansible/alauda.ambient"},
     "progress_file": {"type": "path"},

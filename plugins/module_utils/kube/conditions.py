@@ -21,6 +21,31 @@ from .wait import Waiter
 from .watch import Watches
 
 OPTION = "wait_for"
+# The twin of the doc fragment `wait`.
+WAIT_OPTIONS: dict[str, dict[str, Any]] = {
+    "wait": {"type": "bool", "default": True},
+    "wait_timeout": {"type": "int", "default": 300},
+    "wait_for": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "api_version": {"type": "str", "required": True},
+            "kind": {"type": "str", "required": True},
+            "namespace": {"type": "str"},
+            "name": {"type": "str", "required": True},
+            "condition": {
+                "type": "dict",
+                "options": {
+                    "type": {"type": "str", "required": True},
+                    "status": {"type": "str", "default": "True"},
+                    "reason": {"type": "str"},
+                },
+            },
+            "jsonpath": {"type": "str"},
+            "value": {"type": "raw"},
+        },
+    },
+}
 _ENTRY = {"api_version", "kind", "namespace", "name", "condition", "jsonpath", "value"}
 _CONDITION = {"type", "status", "reason"}
 # `kubernetes\.io/x` in a path of kubectl: a key with dots.
