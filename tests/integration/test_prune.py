@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.client import Client
+from ansible_collections.alauda.ambient.plugins.module_utils.kube.errors import ApiError
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.lock import Lock
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.identity import Identity, Object
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.labels import own
@@ -247,6 +248,59 @@ def test_an_object_whose_label_is_gone_is_kept(apply: Apply, client: Client, nam
         {"one": "kept"},
         ["it has been taken over: its label ambient.alauda.io/mesh is gone"],
     )
+
+
+def test_plain_manifests_need_no_label_to_be_ours(apply: Apply, client: Client, namespace: str) -> None:
+    bare = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "bare", "namespace": namespace}}
+    plain = {**config_map(namespace, "plain", key="1"), "metadata": {"name": "plain", "namespace": namespace}}
+    labelled = {**plain, "metadata": {"name": "theirs", "namespace": namespace}}
+    values: dict[str, Any] = {"files": None, "inventory": "shop"}
+    apply([], objects=[bare, plain, labelled], **values)
+    current = live(client, labelled)
+    current["metadata"]["labels"] = {"ambient.alauda.io/mesh": "other"}
+    client.replace(current, manager="edit")
+    result = apply([], objects=[], prune=True, **values)
+    assert actions(result) == {"bare": "deleted", "plain": "deleted", "theirs": "kept"}
+    assert "it has been taken over: its label ambient.alauda.io/mesh is other and held by edit" in reasons(result)
+
+
+def test_what_cannot_be_reached_is_asked_once(
+    apply: Apply, client: Client, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = [config_map(namespace, f"c{number:03}") for number in range(200)]
+    apply([config_map(namespace, "stays"), *objects], wait_timeout=30)
+    asked: list[str] = []
+
+    def refused(self: Client, identity: Identity, **options: Any) -> bool:
+        asked.append(identity.name)
+        time.sleep(0.01)
+        raise ApiError("no answer", status=0)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Client, "delete", refused)
+        result = apply([config_map(namespace, "stays")], prune=True)
+    assert result["failed"] and len(asked) < 50
+    assert result["counts"]["failed"] + result["counts"]["pending"] == 200
+    assert len(recorded(client, namespace)) == 201
+    assert apply([config_map(namespace, "stays")], prune=True, wait_timeout=30)["counts"]["deleted"] == 200
+
+
+def test_an_inventory_that_cannot_be_saved_hides_nothing(
+    apply: Apply, client: Client, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply([config_map(namespace, "a"), config_map(namespace, "b")])
+
+    def refused(self: Client, obj: Object, **options: Any) -> Object:
+        if obj["kind"] == "ConfigMap":
+            raise ApiError("no answer", status=0)
+        return {**obj, "metadata": {**obj["metadata"], "resourceVersion": "1"}}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Client, "replace", refused)
+        result = apply([config_map(namespace, "a")], prune=True)
+    assert result["failed"] and "the inventory could not be saved: no answer" in result["msg"]
+    assert [entry["action"] for entry in result["prune"]] == ["deleted"]
+    assert apply([config_map(namespace, "a")], prune=True)["prune"] == []
 
 
 def test_what_was_there_before_only_loses_our_fields(

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import groupby
 
-from ..errors import AmbientError
 from ..manifests.identity import Object
 from ..manifests.items import Item
 from ..manifests.labels import mesh_of
@@ -17,7 +16,7 @@ from ..manifests.waves import NAMESPACES
 from . import outcome as words
 from .apply import Settings
 from .client import Client
-from .errors import ApiError, explain
+from .errors import ApiError
 from .fields import apply_entry
 from .home import contents, only_for_inventory
 from .inventory import INVENTORY_LABEL, Inventory
@@ -25,7 +24,7 @@ from .lock import Lock
 from .outcome import Outcome
 from .plan import still_there
 from .prune import Pruner, candidates
-from .removing import foresee, in_order, pending, remove, step, wait_until_gone
+from .removing import Taker, foresee, in_order, pending, step
 from .state import WORKERS, read_state
 
 
@@ -55,7 +54,7 @@ class Remover:
                 foreseen = list(pool.map(lambda each: foresee(self._client, each, self._settings.diff), planned))
                 return [*foreseen, *self._home_goes(foreseen)]
             if not self._has_work(planned):
-                return [*planned, *self._leave_home(planned)]
+                return [*planned, *self._leave_home(pool, planned)]
             return self._write(pool, planned)
 
     def _write(self, pool: ThreadPoolExecutor, planned: Sequence[Outcome]) -> list[Outcome]:
@@ -71,7 +70,7 @@ class Remover:
                 self._client.discovery.refresh()
                 planned = self._plan_all()
             done = self._remove_all(pool, planned)
-            return [*done, *self._leave_home(done)]
+            return [*done, *self._leave_home(pool, done)]
 
     def _read_inventory(self) -> None:
         self._inventory = Inventory(self._client, self._home, self._settings.mesh)
@@ -105,6 +104,7 @@ class Remover:
         return any(each.action in words.WRITES or each.item.key in self._settled([each]) for each in planned)
 
     def _remove_all(self, pool: ThreadPoolExecutor, planned: Sequence[Outcome]) -> list[Outcome]:
+        taker = self._taker()
         outcomes: list[Outcome] = []
         stopped = False
         for (_wave, rank), group in groupby(planned, lambda each: step(each.item, self._home)):
@@ -114,9 +114,7 @@ class Remover:
                 continue
             if rank == 2 and any(each.action == words.DELETED for each in batch):
                 self._drop(self._settled(batch))  # the inventory goes with its namespace
-            done = list(pool.map(self._remove, batch))
-            if self._settings.wait:
-                done = wait_until_gone(self._client, done, self._settings.timeout, self._settings.progress)
+            done = taker.take(pool, batch)
             self._drop(self._settled(done))
             outcomes += done
             stopped = any(each.action == words.FAILED for each in done)
@@ -124,13 +122,8 @@ class Remover:
             self._forget_what_is_gone()
         return outcomes
 
-    def _remove(self, planned: Outcome) -> Outcome:
-        if planned.action in words.WRITES and self._lock is not None:
-            try:
-                self._lock.check()
-            except AmbientError as error:
-                return replace(planned, action=words.FAILED, reason=explain(error))
-        return remove(self._client, planned, self._settings.diff)
+    def _taker(self) -> Taker:
+        return Taker(self._client, self._settings, self._lock.check if self._lock else lambda: None)
 
     def _settled(self, outcomes: Iterable[Outcome]) -> set[str]:
         """The keys of records that are of no use any more. Of what is not listed only what was taken away."""
@@ -179,10 +172,7 @@ class Remover:
     def _listed(self) -> bool:
         return any(item.identity.kind == "Namespace" and item.identity.name == self._home for item in self._set)
 
-    def _leave_home(self, done: Sequence[Outcome]) -> list[Outcome]:
+    def _leave_home(self, pool: ThreadPoolExecutor, done: Sequence[Outcome]) -> list[Outcome]:
         if any(each.action in (words.FAILED, words.PENDING) for each in done):
             return []
-        left = [self._remove(each) for each in self._home_goes(done)]
-        if not self._settings.wait:
-            return left
-        return wait_until_gone(self._client, left, self._settings.timeout, self._settings.progress)
+        return self._taker().take(pool, self._home_goes(done))

@@ -63,14 +63,7 @@ class Ledger:
             self._refresh(pool, outcomes)
             self._inventory.save(self._roles)
         except AmbientError as error:
-            name = self._inventory.name(self._roles[0])
-            stub = {
-                "apiVersion": "v1",
-                "kind": "ConfigMap",
-                "metadata": {"name": name, "namespace": self._inventory.namespace},
-            }
-            reason = f"the inventory could not be saved: {explain(error)}"
-            return [Outcome(Item(stub, self._items[-1].wave, role=self._roles[0]), words.FAILED, reason=reason)]
+            return [not_saved(self._inventory, self._roles[0], self._items[-1].wave, error)]
         return []
 
     def _refresh(self, pool: ThreadPoolExecutor, outcomes: Sequence[Outcome]) -> None:
@@ -88,6 +81,15 @@ class Ledger:
                 records[item.key] = replace(record, version=str(full["metadata"]["resourceVersion"]))
 
         list(pool.map(refresh, written))
+
+
+def not_saved(inventory: Inventory, role: str, wave: int, error: AmbientError) -> Outcome:
+    """The outcome of an inventory that could not be written."""
+    metadata = {"name": inventory.name(role), "namespace": inventory.namespace}
+    stub = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+    return Outcome(
+        Item(stub, wave, role=role), words.FAILED, reason=f"the inventory could not be saved: {explain(error)}"
+    )
 
 
 def ensure_namespace(client: Client, name: str, mesh: str, items: Iterable[Item]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..manifests.labels import MESH_LABEL, mesh_of
 from .fields import Fields, apply_entry, holders
+from .record import Record
 
 _US = "alauda.ambient"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -17,26 +18,27 @@ _MESH_LABEL = ("f:metadata", "f:labels", f"f:{MESH_LABEL}")
 Leaf = tuple[str, ...]
 
 
-def taken_over(live: Mapping[str, Any], manager: str, mesh: str) -> str:
-    """Why an object that we applied as `manager` is no longer ours, "" where it is. Names who has it.
+def taken_over(live: Mapping[str, Any], record: Record, mesh: str) -> str:
+    """Why an object that we have applied is no longer ours, "" where it is. Names who has it.
 
     `live` needs the metadata only.
     """
-    entry = apply_entry(live, manager)
-    if entry is None:
-        return f"{_named(_others(live))} has taken it over: we own no field of it any more"
-    if mesh_of(live) != mesh:
+    others = _others(live)
+    entry = apply_entry(live, record.manager)
+    owned_nothing = bool(record.sent) and not record.live  # a manifest may say no more than a name
+    if entry is None and not owned_nothing:
+        return f"{_named(others)} has taken it over: we own no field of it any more"
+    if mesh_of(live) != mesh and (record.labelled or mesh_of(live)):
         who = _named(holders(live, ("metadata", "labels", MESH_LABEL)))
         is_now = f"is {mesh_of(live)} and held by {who}" if mesh_of(live) else "is gone"
         return f"it has been taken over: its label {MESH_LABEL} {is_now}"
-    for name in holders(live, ("metadata", "annotations", _LAST_APPLIED)):
-        return f"{name} has taken it over: it applies this object too"
-    ours = frozenset(_leaves(entry.get("fieldsV1") or {}))
+    ours = frozenset(_leaves((entry or {}).get("fieldsV1") or {}))
     wanted = ours - {_MESH_LABEL} or ours
-    for name, fields in _others(live).items():
-        if wanted <= frozenset(_leaves(fields)):
-            return f"{name} has taken it over: it applies this object too"
-    return ""
+    applying = [
+        *holders(live, ("metadata", "annotations", _LAST_APPLIED)),
+        *(name for name, fields in others.items() if wanted and wanted <= frozenset(_leaves(fields))),
+    ]
+    return f"{applying[0]} has taken it over: it applies this object too" if applying else ""
 
 
 def owned_labels(live: Mapping[str, Any], manager: str) -> tuple[str, ...]:

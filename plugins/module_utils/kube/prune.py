@@ -10,17 +10,20 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from ..errors import AmbientError
 from ..manifests.identity import Object
 from ..manifests.items import Item
+from ..manifests.waves import NAMESPACES
 from . import outcome as words
 from .client import Client
 from .fields import apply_entry, holders
 from .inventory import Inventory
+from .ledger import not_saved
 from .outcome import Outcome
 from .owners import owned_labels, taken_over
 from .plan import still_there
 from .record import Record
-from .removing import foresee, in_order, pending, remove, step, wait_until_gone
+from .removing import Taker, foresee, in_order, pending, step
 from .state import read_state
 
 if TYPE_CHECKING:
@@ -87,33 +90,21 @@ class Pruner:
     ) -> list[Outcome]:
         """Take away what may go, the last wave first, and trim the inventory. For a run that has the lock."""
         planned, settled = self.plan(found)
+        taker = Taker(self._client, self._settings, check_lock)
         outcomes: list[Outcome] = []
         stopped = False
-        try:
-            for _at, group in groupby(planned, lambda each: step(each.item, self._inventory.namespace)):
-                batch = list(group)
-                if stopped:
-                    outcomes += [pending(each, "an earlier step failed") for each in batch]
-                    continue
-                done = list(pool.map(lambda each: self._remove(each, check_lock), batch))
-                if self._settings.wait:
-                    done = wait_until_gone(self._client, done, self._settings.timeout, self._settings.progress)
-                outcomes += done
-                stopped = any(each.action == words.FAILED for each in done)
-        finally:
-            if self._settings.prune:
-                settled += [
-                    (each.item.role, each.item.key)
-                    for each in outcomes
-                    if each.action in (words.DELETED, words.RELEASED, words.KEPT)
-                ]
-            self._forget(settled)
-        return outcomes
-
-    def _remove(self, planned: Outcome, check_lock: Callable[[], None]) -> Outcome:
-        if planned.action in words.WRITES:
-            check_lock()
-        return remove(self._client, planned, self._settings.diff)
+        for _at, group in groupby(planned, lambda each: step(each.item, self._inventory.namespace)):
+            batch = list(group)
+            if stopped:
+                outcomes += [pending(each, "an earlier step failed") for each in batch]
+                continue
+            done = taker.take(pool, batch)
+            outcomes += done
+            stopped = any(each.action == words.FAILED for each in done)
+        if self._settings.prune:
+            over = (words.DELETED, words.RELEASED, words.KEPT)
+            settled += [(each.item.role, each.item.key) for each in outcomes if each.action in over]
+        return outcomes + self._forget(settled)
 
     def plan(self, found: Sequence[Candidate]) -> tuple[list[Outcome], list[tuple[str, str]]]:
         """What is to become of those that are there; role and key of the records that are of no use any more."""
@@ -159,7 +150,7 @@ class Pruner:
         elif record.existed:
             planned = replace(planned, reason="only our fields are released: it was there before our first apply")
         else:
-            theirs = taken_over(live, record.manager, self._settings.mesh)
+            theirs = taken_over(live, record, self._settings.mesh)
             if theirs:
                 return replace(planned, action=words.KEPT, reason=theirs)
             refused = self._refused(record)
@@ -182,12 +173,17 @@ class Pruner:
         shared = [key for key in item.gone if key in labels and len(holders(live, ("metadata", "labels", key))) > 1]
         return still_there(replace(item, gone=tuple(shared)), live)
 
-    def _forget(self, settled: Iterable[tuple[str, str]]) -> None:
+    def _forget(self, settled: Iterable[tuple[str, str]]) -> list[Outcome]:
+        """Take records out of the inventory; an outcome of its own where that fails, so that it hides no other."""
         roles = set()
         for role, key in settled:
             self._inventory.of(role).pop(key, None)
             roles.add(role)
-        self._inventory.save(sorted(roles))
+        try:
+            self._inventory.save(sorted(roles))
+        except AmbientError as error:
+            return [not_saved(self._inventory, min(roles), NAMESPACES, error)]
+        return []
 
 
 def _item(candidate: Candidate, live: Object) -> Item:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..manifests.identity import Identity
 from ..manifests.items import Item
+from ..manifests.labels import mesh_of
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Record:
         sent: digest of the manifest that was sent, "" before the first success.
         version: resourceVersion of the live object.
         live: digest of the live values at the paths we own.
+        labelled: whether the manifest carried the label of a mesh: plain manifests need not.
     """
 
     identity: Identity
@@ -36,6 +38,7 @@ class Record:
     sent: str = ""
     version: str = ""
     live: str = ""
+    labelled: bool = False
 
     @classmethod
     def announced(cls, item: Item, existed: bool) -> Record:
@@ -44,7 +47,10 @@ class Record:
 
     def applied(self, item: Item, sent: str, version: str, live: str) -> Record:
         """The record after a success."""
-        return replace(self, identity=item.identity, wave=item.wave, sent=sent, version=version, live=live)
+        labelled = bool(mesh_of(item.object))
+        return replace(
+            self, identity=item.identity, wave=item.wave, sent=sent, version=version, live=live, labelled=labelled
+        )
 
     @property
     def key(self) -> str:
@@ -71,7 +77,7 @@ def encode(records: Mapping[str, Record]) -> str:
             "version": record.version,
             "live": record.live,
         }
-        for flag in ("patch", "existed"):
+        for flag in ("patch", "existed", "labelled"):
             if getattr(record, flag):
                 entry[flag] = True
         lines.append(json.dumps(entry, ensure_ascii=False, separators=(",", ":")))

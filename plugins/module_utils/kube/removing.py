@@ -5,17 +5,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ..errors import AmbientError
 from ..manifests.items import Item
 from . import outcome as words
 from .client import Client
-from .errors import ApiError, explain
+from .errors import UNREACHABLE, ApiError, explain
 from .gone import wait_gone
 from .outcome import Outcome
 from .plan import still_there
 
+if TYPE_CHECKING:
+    from .apply import Settings
+
+_NO_USE = (UNREACHABLE, 401)  # what the transport could not mend holds for every other request too
 # Foreground: the pods go first, so that "gone" means that they have ended.
 _OWNS_PODS = ("Deployment", "DaemonSet", "StatefulSet", "Job")
 
@@ -41,26 +47,12 @@ def pending(planned: Outcome, reason: str) -> Outcome:
 def foresee(client: Client, planned: Outcome, diff: bool) -> Outcome:
     """What would become of it: the API server's dry run tells what a release leaves."""
     planned = _whole(client, planned) if diff else planned
-    return release(client, planned, dry_run=True) if planned.action == words.RELEASED else planned
-
-
-def remove(client: Client, planned: Outcome, diff: bool) -> Outcome:
-    """Do what was planned, DELETED or RELEASED; everything else is returned as it is.
-
-    `diff`: whether the outcome must show the whole object that goes, not only its metadata.
-    """
-    planned = _whole(client, planned) if diff else planned
-    if planned.action == words.RELEASED:
-        return release(client, planned)
-    if planned.action != words.DELETED or planned.before is None:
+    if planned.action != words.RELEASED:
         return planned
-    identity = planned.item.identity
-    propagation = "Foreground" if identity.kind in _OWNS_PODS else "Background"
     try:
-        client.delete(identity, uid=planned.before["metadata"]["uid"], propagation=propagation)
+        return release(client, planned, dry_run=True)
     except AmbientError as error:
         return replace(planned, action=words.FAILED, reason=explain(error))
-    return planned
 
 
 def release(client: Client, planned: Outcome, dry_run: bool = False) -> Outcome:
@@ -75,7 +67,7 @@ def release(client: Client, planned: Outcome, dry_run: bool = False) -> Outcome:
     except ApiError as error:
         if error.status == 422 and not item.patch:
             return replace(planned, action=words.KEPT, reason=f"{planned.reason}; without them it is not valid")
-        return replace(planned, action=words.FAILED, reason=explain(error))
+        raise
     stays = still_there(item, after)
     if stays:
         return replace(planned, action=words.FAILED, reason=stays)
@@ -94,19 +86,57 @@ def _whole(client: Client, planned: Outcome) -> Outcome:
     return replace(planned, before=found) if same else planned
 
 
-def wait_until_gone(
-    client: Client, done: Sequence[Outcome], timeout: float, progress: Callable[[str], None]
-) -> list[Outcome]:
-    """The outcomes, where those of deleted objects that are still there after `timeout` seconds are failures."""
-    uids = {
-        each.item.identity: str(each.before["metadata"]["uid"])
-        for each in done
-        if each.action == words.DELETED and each.before is not None
-    }
-    hanging = wait_gone(client, uids, timeout, progress) if uids else {}
-    return [
-        replace(each, action=words.FAILED, reason=hanging[each.item.identity])
-        if each.action == words.DELETED and each.item.identity in hanging
-        else each
-        for each in done
-    ]
+class Taker:
+    """Does what was planned, one batch after the other."""
+
+    def __init__(self, client: Client, settings: Settings, check_lock: Callable[[], None]) -> None:
+        self._client = client
+        self._settings = settings
+        self._check_lock = check_lock
+        self._cut_off = ""
+
+    def take(self, pool: ThreadPoolExecutor, planned: Sequence[Outcome]) -> list[Outcome]:
+        """Delete and release at once what was planned so, and wait until it is gone. No failure hides another."""
+        done = list(pool.map(self._take_one, planned))
+        return self._wait(done) if self._settings.wait and not self._cut_off else done
+
+    def _take_one(self, planned: Outcome) -> Outcome:
+        if planned.action not in words.WRITES or planned.before is None:
+            return planned
+        if self._cut_off:
+            return pending(planned, f"not sent: {self._cut_off}")
+        try:
+            self._check_lock()
+            planned = _whole(self._client, planned) if self._settings.diff else planned
+            if planned.action == words.RELEASED:
+                return release(self._client, planned)
+            self._delete(planned)
+        except AmbientError as error:
+            if getattr(error, "status", None) in _NO_USE:
+                self._cut_off = error.message
+            return replace(planned, action=words.FAILED, reason=explain(error))
+        return planned
+
+    def _delete(self, planned: Outcome) -> None:
+        identity = planned.item.identity
+        uid = planned.before["metadata"]["uid"] if planned.before else ""
+        propagation = "Foreground" if identity.kind in _OWNS_PODS else "Background"
+        self._client.delete(identity, uid=uid, propagation=propagation)
+
+    def _wait(self, done: Sequence[Outcome]) -> list[Outcome]:
+        """The outcomes, where those of deleted objects that stay too long are failures."""
+        uids = {
+            each.item.identity: str(each.before["metadata"]["uid"])
+            for each in done
+            if each.action == words.DELETED and each.before is not None
+        }
+        try:
+            staying = wait_gone(self._client, uids, self._settings.timeout, self._settings.progress) if uids else {}
+        except AmbientError as error:
+            staying = dict.fromkeys(uids, f"whether it is gone is not known: {explain(error)}")
+        return [
+            replace(each, action=words.FAILED, reason=staying[each.item.identity])
+            if each.action == words.DELETED and each.item.identity in staying
+            else each
+            for each in done
+        ]
