@@ -116,12 +116,12 @@ FATAL: dict[str, tuple[faults.Fault, dict[str, Any], str]] = {
     "reset": (
         faults.reset(),
         {"verb": "patch"},
-        "the API server cannot be reached: the connection was reset. Check the address, the network and the proxy",
+        "the API server cannot be reached: the connection was reset. It has answered before: run again when it is back",
     ),
     "truncated": (
         faults.truncated(),
         {"verb": "patch"},
-        "the API server cannot be reached: the answer was cut off. Check the address, the network and the proxy",
+        "the API server cannot be reached: the answer was cut off. It has answered before: run again when it is back",
     ),
     "half an object": (
         faults.cut_json(),
@@ -178,6 +178,19 @@ def test_one_failure_hides_no_other_outcome(fake: FakeApi, apply_fake: Apply) ->
     assert len(result["created"]) == 7
     assert fake.count("patch") == 8, "a webhook that does not answer is not asked again"
     expect_converged(fake, apply_fake, OBJECTS)
+
+
+def test_an_api_server_that_never_comes_back(fake: FakeApi, apply_fake: Apply, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retries, "_LONGEST", 0.02)
+    many = [config_map("default", f"c{number:03}", value="1") for number in range(300)]
+    fake.inject(faults.reset(), times=100_000, skip=100)
+    result = apply_fake(many)
+    assert result["failed"]
+    assert "the API server cannot be reached: the connection was reset" in result["msg"]
+    assert sum(result["counts"].values()) >= len(many), "every object is accounted for"
+    assert fake.store.all("leases", ""), "it could not be released"
+    fake.store.delete(("leases", "default", "ambient-lock-default"), {})  # instead of waiting until it expires
+    expect_converged(fake, apply_fake, many)
 
 
 def test_retry_after_is_honoured(fake: FakeApi, apply_fake: Apply) -> None:

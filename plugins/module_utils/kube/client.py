@@ -11,7 +11,8 @@ from ..errors import AmbientError
 from ..manifests.identity import Identity, Object
 from .discovery import Discovery, Resource
 from .errors import ApiError
-from .retries import arrived
+from .pages import read_pages
+from .retries import Check, arrived
 from .transport import JSON, Transport, events
 
 if TYPE_CHECKING:
@@ -114,8 +115,13 @@ class Client:
         accept = f"{_METADATA_LIST},{JSON}"
         return self._list(api_version, kind, namespace, label_selector, field_selector, limit, accept)[0]
 
-    def apply(self, obj: Object, manager: str, dry_run: bool = False, force: bool = False) -> Object:
-        """Server-side apply of a manifest under a field manager; the object as it is then."""
+    def apply(
+        self, obj: Object, manager: str, dry_run: bool = False, force: bool = False, check: Check | None = None
+    ) -> Object:
+        """Server-side apply of a manifest under a field manager; the object as it is then.
+
+        `check` is called before it is sent again, and may raise: the lock may be lost meanwhile.
+        """
         identity = Identity.of(obj)
         query = {
             "fieldManager": manager,
@@ -124,7 +130,7 @@ class Client:
             "dryRun": "All" if dry_run else None,
         }
         path = self.resource(identity).path(identity.namespace, identity.name)
-        return dict(self.transport.json("PATCH", path, query=query, body=obj, content_type=APPLY))
+        return dict(self.transport.json("PATCH", path, query=query, body=obj, content_type=APPLY, check=check))
 
     def create(self, obj: Object, *, manager: str = "alauda.ambient", dry_run: bool = False) -> Object:
         """Create an object; ApiError 409 where there is another one."""
@@ -139,7 +145,13 @@ class Client:
         return self._write("PUT", path, {"fieldManager": manager}, obj)
 
     def delete(
-        self, identity: Identity, *, uid: str = "", propagation: str = "Background", dry_run: bool = False
+        self,
+        identity: Identity,
+        *,
+        uid: str = "",
+        propagation: str = "Background",
+        dry_run: bool = False,
+        check: Check | None = None,
     ) -> bool:
         """Delete an object, only the one with this UID where one is given; False where there is none."""
         resource = self._find(identity)
@@ -150,7 +162,8 @@ class Client:
             body["preconditions"] = {"uid": uid}
         query = {"dryRun": "All"} if dry_run else None
         try:
-            self.transport.send("DELETE", resource.path(identity.namespace, identity.name), query=query, body=body)
+            path = resource.path(identity.namespace, identity.name)
+            self.transport.send("DELETE", path, query=query, body=body, check=check)
         except ApiError as error:
             if error.status == 404:
                 return False
@@ -250,13 +263,12 @@ class Client:
     def _write(self, method: str, path: str, query: Mapping[str, Any], obj: Object) -> Object:
         """Send an object; where it was sent twice because the first answer was lost, the second refusal is none."""
         try:
-            written: Object = self.transport.json(method, path, query=query, body=obj)
+            return dict(self.transport.json(method, path, query=query, body=obj))
         except ApiError as error:
             live = self.get(Identity.of(obj)) if error.status == 409 and "name" in obj["metadata"] else None
             if live is None or not arrived(obj, live):
                 raise
             return live
-        return written
 
     def _find(self, identity: Identity) -> Resource | None:
         return self.discovery.find(identity.group, identity.version, identity.kind)
@@ -276,25 +288,14 @@ class Client:
             return [], ""
         path = resource.path(namespace or "")
         query = {"labelSelector": label_selector, "fieldSelector": field_selector, "limit": limit}
-        items: Objects = []
-        token: str | None = None
-        restarted = False
-        while True:
-            try:
-                page = self.transport.json("GET", path, query={**query, "continue": token}, accept=accept)
-            except ApiError as error:
-                if error.status == 404:
-                    return [], ""
-                if error.status == 410 and token and not restarted:
-                    items, token, restarted = [], None, True
-                    continue
-                raise
-            for item in page.get("items") or []:
-                if accept == JSON:
-                    item.setdefault("apiVersion", api_version)
-                    item.setdefault("kind", kind)
-                items.append(item)
-            metadata = page.get("metadata") or {}
-            token = metadata.get("continue")
-            if not token:
-                return items, str(metadata.get("resourceVersion") or "")
+        try:
+            items, version = read_pages(self.transport, path, query, accept)
+        except ApiError as error:
+            if error.status == 404:
+                return [], ""
+            raise
+        if accept == JSON:
+            for item in items:
+                item.setdefault("apiVersion", api_version)
+                item.setdefault("kind", kind)
+        return items, version

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 try:
@@ -19,10 +20,28 @@ _SHORTEST = 0.1
 _LONGEST = 4.0
 _RETRY_AFTER = 10.0  # the API server's own wish is 1 s; longer ones come from proxies
 _BUSY = (429, 502, 503, 504)
+Check = Callable[[], None]
 
 
 class Patience(Retry):
-    """urllib3's retries with pauses that grow and differ, so that many threads do not come back at once."""
+    """urllib3's retries with pauses that grow and differ, so that many threads do not come back at once.
+
+    `check` is called before each repetition; what it raises ends them.
+    """
+
+    check: Check | None = None
+
+    def new(self, **changes: Any) -> Any:
+        """As of urllib3, `check` included."""
+        other = super().new(**changes)
+        other.check = self.check
+        return other
+
+    def sleep(self, response: Any = None) -> None:
+        """The pause before a repetition, and the question whether it may still be sent."""
+        super().sleep(response)
+        if self.check is not None:
+            self.check()
 
     def get_backoff_time(self) -> float:
         """Seconds before the next attempt."""
@@ -45,14 +64,14 @@ class Patience(Retry):
         return super().increment(method, url, *args, **words)
 
 
-def patience(known: bool) -> Patience:
+def patience(known: bool, check: Check | None = None) -> Patience:
     """The retries of one request; `known`: this API server has answered before, so that it is worth half a minute.
 
     Everything may be sent twice: applies, deletes of one UID, reviews; creates and replaces look whether the first
     attempt has arrived (`Client.create`).
     """
     unreachable = 12 if known else 2
-    return Patience(
+    retries = Patience(
         total=None,
         connect=unreachable,
         read=unreachable,  # a load balancer whose API server is away resets what it has accepted
@@ -63,6 +82,8 @@ def patience(known: bool) -> Patience:
         allowed_methods=None,
         raise_on_status=False,
     )
+    retries.check = check
+    return retries
 
 
 def spread(seconds: float) -> float:

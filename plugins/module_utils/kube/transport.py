@@ -20,7 +20,7 @@ except ImportError:  # `connect` says so
     urllib3 = None  # type: ignore[assignment]
 
 from .errors import UNREACHABLE, ApiError, from_response
-from .retries import patience, spread, worth_repeating
+from .retries import Check, patience, spread, worth_repeating
 
 JSON = "application/json"
 CONNECT_TIMEOUT = 5.0
@@ -65,7 +65,7 @@ class Transport:
         self._first = self._session
         self._renewing = threading.Lock()
         self._reading = threading.Lock()
-        self._answers = False
+        self._answers = self._known = False  # at the last try; ever
         self.host = self._session.host.rstrip("/")
 
     @property
@@ -86,12 +86,13 @@ class Transport:
         body: Any = None,
         content_type: str = JSON,
         accept: str = JSON,
+        check: Check | None = None,
     ) -> bytes:
         """The body of the answer; ApiError for anything that is no success.
 
-        `body` is sent as JSON unless it is bytes.
+        `body` is sent as JSON unless it is bytes. `check` is called before it is sent again, and may raise.
         """
-        response = self._exchange(method, path, query, body, content_type, accept, READ_TIMEOUT, stream=False)
+        response = self._exchange(method, path, query, body, content_type, accept, READ_TIMEOUT, check)
         data: bytes = response.data
         return data
 
@@ -104,6 +105,8 @@ class Transport:
             except ValueError as error:
                 if method != "POST" and attempt < _TRIES - 1:
                     time.sleep(spread(0.1 * 2**attempt))
+                    if arguments.get("check"):
+                        arguments["check"]()
                     continue
                 raise self._no_json(data, f"{method} {self.host}{path}") from error
         raise AssertionError("not reached")
@@ -123,8 +126,9 @@ class Transport:
         content_type: str,
         accept: str,
         read_timeout: float,
+        check: Check | None = None,
         *,
-        stream: bool,
+        stream: bool = False,
     ) -> urllib3.BaseHTTPResponse:
         """A successful answer, sent again where what went wrong may be over a moment later."""
         headers = {"Accept": accept}
@@ -139,7 +143,7 @@ class Transport:
         attempt = 0
         while True:
             session = self._session
-            response = self._open(session, method, url, data, headers, read_timeout, stream=stream)
+            response = self._open(session, method, url, data, headers, read_timeout, check, stream=stream)
             if response.status != 401:
                 session.proven = True
             if response.status < 400:
@@ -155,6 +159,8 @@ class Transport:
                 time.sleep(spread(0.2 * 2**attempt))
             else:
                 raise error
+            if check is not None:
+                check()
 
     def _open(
         self,
@@ -164,6 +170,7 @@ class Transport:
         data: bytes | None,
         headers: Mapping[str, str],
         read_timeout: float,
+        check: Check | None,
         *,
         stream: bool,
     ) -> urllib3.BaseHTTPResponse:
@@ -176,13 +183,13 @@ class Transport:
                 body=data,
                 headers=every,
                 timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=read_timeout),
-                retries=patience(known=self._answers),
+                retries=patience(self._answers, check),
                 preload_content=not stream,
             )
         except BROKEN as error:
             self._answers = False  # whoever comes next does not wait as long again
-            raise unreachable(self.host, error) from error
-        self._answers = True
+            raise unreachable(self.host, error, self._known) from error
+        self._answers = self._known = True
         return response
 
     def _headers_of(self, session: Session) -> Mapping[str, str]:
@@ -236,12 +243,14 @@ def events(response: urllib3.BaseHTTPResponse) -> Iterator[tuple[str, Any]]:
         response.close()
 
 
-def unreachable(host: str, error: Exception) -> ApiError:
-    """The error for an API server from which no answer came."""
+def unreachable(host: str, error: Exception, known: bool = False) -> ApiError:
+    """The error for an API server from which no answer came; `known`: others did."""
     reason: Any = getattr(error, "reason", None) or error
     reason = getattr(reason, "reason", None) or reason
     text = " ".join(str(reason).split())
-    hint = "Check the address, the network and the proxy"
+    hint = (
+        "It has answered before: run again when it is back" if known else "Check the address, the network and the proxy"
+    )
     if "CERTIFICATE" in text.upper() or "SSL" in type(reason).__name__.upper():
         hint = "Check the certificate authority (ca_cert) and the client certificate"
     elif "refused" in text:
