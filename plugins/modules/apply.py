@@ -16,14 +16,11 @@ description:
   - Waits after each wave until what it wrote is ready, and says why when it does not become so.
   - What is unchanged is not written. That is decided from a record of the last apply, which is kept in the cluster.
   - In check mode the result is the plan. RV(waves) names the waves in which something is written.
-  - What an earlier run has applied under the same inventory and what is no longer listed is shown in RV(prune), and
-    left alone unless O(prune=true).
+  - What an earlier run has applied and what is no longer listed is shown in RV(prune), and left alone without O(prune).
   - One run at a time writes to a mesh. Another waits for it, at most O(lock_timeout) seconds.
 options:
   files:
-    description:
-      - Files that the roles wrote, Kubernetes manifests (YAML or JSON), or directories of these.
-      - One of O(files) and O(objects) is required.
+    description: Files of the roles, manifests (YAML, JSON), or directories of these. Required without O(objects).
     type: list
     elements: path
   objects:

@@ -37,6 +37,7 @@ def taken_over(live: Mapping[str, Any], record: Record, mesh: str) -> str:
     applying = [
         *holders(live, ("metadata", "annotations", _LAST_APPLIED)),
         *(name for name, fields in others.items() if wanted and wanted <= frozenset(_leaves(fields))),
+        *(name for name in others if entry is None and apply_entry(live, name) is not None),
     ]
     return f"{applying[0]} has taken it over: it applies this object too" if applying else ""
 

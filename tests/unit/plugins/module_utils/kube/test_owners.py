@@ -12,8 +12,8 @@ from ansible_collections.alauda.ambient.plugins.module_utils.kube.record import 
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.identity import Identity
 
 MESH = "ambient.alauda.io/mesh"
-LABEL = {"f:labels": {f"f:{MESH}": {}}}
-DATA = {"f:data": {"f:key": {}}}
+LABEL: dict[str, Any] = {"f:labels": {f"f:{MESH}": {}}}
+DATA: dict[str, Any] = {"f:data": {"f:key": {}}}
 PORT = 'k:{"port":80}'
 
 
@@ -59,7 +59,7 @@ def test_another_that_owns_all_of_it_but_the_label(operation: str) -> None:
 
 
 def test_every_field_counts_also_those_in_lists() -> None:
-    ports = {"f:spec": {"f:ports": {PORT: {".": {}, "f:port": {}, "f:name": {}}}}}
+    ports: dict[str, Any] = {"f:spec": {"f:ports": {PORT: {".": {}, "f:port": {}, "f:name": {}}}}}
     ours = entry("alauda.ambient", {"f:metadata": LABEL, **ports})
     partly = entry("argocd", {"f:spec": {"f:ports": {PORT: {".": {}, "f:port": {}}}}})
     assert taken_over(live(ours, partly), record(), "one") == ""
@@ -76,7 +76,9 @@ def test_no_entry_of_ours_any_more() -> None:
     theirs = live(entry("kubectl", DATA), entry("status-writer", {}, "Update", "status"))
     assert taken_over(theirs, record(), "one") == "kubectl has taken it over: we own no field of it any more"
     assert taken_over(live(), record(), "one").startswith("somebody has taken it over")
-    assert taken_over(live(mesh=None), record(live="", labelled=False), "one") == "", "it never had one"
+    nothing = record(live="", labelled=False)
+    assert taken_over(live(entry("edit", DATA, "Update"), mesh=None), nothing, "one") == "", "it never had one"
+    assert taken_over(live(entry("argocd", DATA), mesh=None), nothing, "one").startswith("argocd has taken it over")
     assert taken_over(live(mesh=None), record(sent="", live="", labelled=False), "one"), "announced, made by others"
 
 
@@ -95,6 +97,6 @@ def test_client_side_apply_leaves_its_annotation() -> None:
 
 
 def test_owned_labels() -> None:
-    fields = {"f:metadata": {"f:labels": {".": {}, "f:b": {}, "f:a": {}}, "f:annotations": {"f:c": {}}}}
+    fields: dict[str, Any] = {"f:metadata": {"f:labels": {".": {}, "f:b": {}, "f:a": {}}, "f:annotations": {"f:c": {}}}}
     assert owned_labels(live(entry("alauda.ambient/enrolment", fields)), "alauda.ambient/enrolment") == ("a", "b")
     assert owned_labels(live(), "alauda.ambient/enrolment") == ()
