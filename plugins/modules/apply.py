@@ -204,10 +204,11 @@ import typing as t
 from ..module_utils.argspec import ambient_module
 from ..module_utils.errors import AmbientError
 from ..module_utils.kube import outcome as words
-from ..module_utils.kube.apply import Applier, Settings
+from ..module_utils.kube.apply import Applier
 from ..module_utils.kube.conditions import WAIT_OPTIONS, parse, wait_for
 from ..module_utils.kube.connection import connect
 from ..module_utils.kube.delete import Remover
+from ..module_utils.kube.settings import Settings
 from ..module_utils.manifests.items import load_items
 from ..module_utils.progress import Progress
 

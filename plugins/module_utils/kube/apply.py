@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import groupby
 
 from ..errors import AmbientError
@@ -23,35 +23,13 @@ from .outcome import Outcome
 from .plan import Decision, Served, Verdict, decide, still_there
 from .preview import preview, to_send
 from .prune import Candidate, Pruner, candidates
+from .settings import Settings
 from .state import WORKERS, State, read_state
 from .wait import wait_ready
 
-Progress = Callable[[str], None]
 # Ready as soon as they are served; to look again costs more than it tells.
 SERVED_AT_ONCE = ("CustomResourceDefinition", "Namespace")
 _GONE = (UNREACHABLE, 401)  # what the transport could not mend holds for every other request too
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to apply. `waves` limits the run to these waves; `timeout` (per wave) and `lock_timeout` are in seconds."""
-
-    mesh: str
-    inventory_namespace: str
-    waves: frozenset[int] | None = None
-    wait: bool = True
-    timeout: float = 300
-    force: bool = False
-    check: bool = False
-    diff: bool = False  # whether the outcomes must show the whole of what was deleted
-    prune: bool = False
-    prune_cluster_scoped: bool = False
-    lock_timeout: float = 60
-    progress: Progress = field(default=lambda line: None)
-
-    def covers(self, wave: int) -> bool:
-        """Whether the run includes a wave."""
-        return self.waves is None or wave in self.waves
 
 
 class Applier:
@@ -226,12 +204,13 @@ class Applier:
             return self._pending(decision, f"not sent: {self._cut_off}")
         item = decision.item
         try:
-            if self._lock is not None:
-                self._lock.check()
+            check = self._lock.check if self._lock else None
+            if check:
+                check()
             before = self._before(decision)
             if before is None and item.patch:
                 return Outcome(item, words.FAILED, reason="it does not exist, and a patch never creates its object")
-            after = self._client.apply(to_send(item, before), item.manager, force=self._settings.force)
+            after = self._client.apply(to_send(item, before), item.manager, force=self._settings.force, check=check)
         except AmbientError as error:
             if getattr(error, "status", None) in _GONE:
                 self._cut_off = error.message

@@ -14,7 +14,6 @@ from ..manifests.items import Item
 from ..manifests.labels import mesh_of
 from ..manifests.waves import NAMESPACES
 from . import outcome as words
-from .apply import Settings
 from .client import Client
 from .errors import ApiError
 from .fields import apply_entry
@@ -25,6 +24,7 @@ from .outcome import Outcome
 from .plan import still_there
 from .prune import Pruner, candidates
 from .removing import Taker, foresee, in_order, pending, step
+from .settings import Settings
 from .state import WORKERS, read_state
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from ..errors import AmbientError
 from ..manifests.identity import Object
@@ -24,10 +23,8 @@ from .owners import owned_labels, taken_over
 from .plan import still_there
 from .record import Record
 from .removing import Taker, foresee, in_order, pending, step
+from .settings import Settings
 from .state import read_state
-
-if TYPE_CHECKING:
-    from .apply import Settings
 
 CLUSTER_SCOPED = ("Namespace", "CustomResourceDefinition")
 

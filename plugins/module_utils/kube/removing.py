@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ..errors import AmbientError
 from ..manifests.items import Item
@@ -17,9 +16,7 @@ from .errors import UNREACHABLE, ApiError, explain
 from .gone import wait_gone
 from .outcome import Outcome
 from .plan import still_there
-
-if TYPE_CHECKING:
-    from .apply import Settings
+from .settings import Settings
 
 _NO_USE = (UNREACHABLE, 401)  # what the transport could not mend holds for every other request too
 # Foreground: the pods go first, so that "gone" means that they have ended.
@@ -55,7 +52,9 @@ def foresee(client: Client, planned: Outcome, diff: bool) -> Outcome:
         return replace(planned, action=words.FAILED, reason=explain(error))
 
 
-def release(client: Client, planned: Outcome, dry_run: bool = False) -> Outcome:
+def release(
+    client: Client, planned: Outcome, dry_run: bool = False, check_lock: Callable[[], None] | None = None
+) -> Outcome:
     """Give back the fields that our manager holds: an empty apply. The UID keeps it from creating the object."""
     item, live = planned.item, planned.before
     if live is None:
@@ -63,7 +62,7 @@ def release(client: Client, planned: Outcome, dry_run: bool = False) -> Outcome:
     metadata = {key: live["metadata"][key] for key in ("name", "namespace", "uid") if key in live["metadata"]}
     empty = {"apiVersion": item.identity.api_version, "kind": item.identity.kind, "metadata": metadata}
     try:
-        after = client.apply(empty, item.manager, dry_run=dry_run)
+        after = client.apply(empty, item.manager, dry_run=dry_run, check=check_lock)
     except ApiError as error:
         if error.status == 422 and not item.patch:
             return replace(planned, action=words.KEPT, reason=f"{planned.reason}; without them it is not valid")
@@ -109,7 +108,7 @@ class Taker:
             self._check_lock()
             planned = _whole(self._client, planned) if self._settings.diff else planned
             if planned.action == words.RELEASED:
-                return release(self._client, planned)
+                return release(self._client, planned, check_lock=self._check_lock)
             self._delete(planned)
         except AmbientError as error:
             if getattr(error, "status", None) in _NO_USE:
@@ -121,7 +120,7 @@ class Taker:
         identity = planned.item.identity
         uid = planned.before["metadata"]["uid"] if planned.before else ""
         propagation = "Foreground" if identity.kind in _OWNS_PODS else "Background"
-        self._client.delete(identity, uid=uid, propagation=propagation)
+        self._client.delete(identity, uid=uid, propagation=propagation, check=self._check_lock)
 
     def _wait(self, done: Sequence[Outcome]) -> list[Outcome]:
         """The outcomes, where those of deleted objects that stay too long are failures."""
