@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import base64
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.identity import Object
@@ -19,7 +19,8 @@ REMOVED = object()
 class Trap:
     """An object of ours, and a foreign edit of it: at `path` the live object gets `value`.
 
-    `ours`: whether the edit concerns what we set, so that it must be seen.
+    `ours`: whether the edit concerns what we set, so that it must be seen. `emptied`: it fills a field that we set to
+    nothing and that the API server drops then: theirs stays, but we claim the field again, which is one write.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Trap:
     path: Path
     value: Any
     ours: bool = True
+    emptied: bool = False
 
     @property
     def name(self) -> str:
@@ -156,7 +158,14 @@ def _pods() -> list[Trap]:
         Trap(
             "env-list-empty", _deployment("b1", None, {"env": []}), (*MAIN, "env"), [{"name": "A", "value": "1"}], False
         ),
-        Trap("env-null", _deployment("b2", None, {"env": None}), (*MAIN, "env"), [{"name": "A", "value": "1"}], False),
+        Trap(
+            "env-null",
+            _deployment("b2", None, {"env": None}),
+            (*MAIN, "env"),
+            [{"name": "A", "value": "1"}],
+            False,
+            True,
+        ),
         Trap(
             "struct-empty", _deployment("b3", {"securityContext": {}}), (*POD, "securityContext", "runAsUser"), 1, False
         ),
@@ -184,7 +193,7 @@ def _plain() -> list[Trap]:
         ),
         Trap("config-binary", _object("v1", "ConfigMap", "c4", binaryData={"a": "AAE="}), ("binaryData", "a"), "AAI="),
         Trap("config-unicode", _object("v1", "ConfigMap", "c5", data={"a": "ä\u2028<&>"}), ("data", "a"), "ä"),
-        Trap("config-data-empty", _object("v1", "ConfigMap", "c6", data={}), ("data", "a"), "x", False),
+        Trap("config-data-empty", _object("v1", "ConfigMap", "c6", data={}), ("data", "a"), "x", False, True),
         Trap("secret-string-data", _object("v1", "Secret", "s1", stringData={"a": "x9"}), ("data", "a"), _encoded("y")),
         Trap(
             "secret-both",
@@ -213,6 +222,7 @@ def _plain() -> list[Trap]:
             ("metadata", "annotations", "theirs"),
             "x",
             False,
+            True,
         ),
         Trap(
             "annotation-with-path",
@@ -226,6 +236,7 @@ def _plain() -> list[Trap]:
             ("metadata", "labels", "a"),
             "b",
             False,
+            True,
         ),
         Trap(
             "service-port",
@@ -374,7 +385,7 @@ def _custom() -> list[Trap]:
         Trap("number", _strict("v3", number=1.0), ("spec", "number"), 1.5),
         Trap("nullable", _strict("v4", nullable=None), ("spec", "nullable"), "x"),
         Trap("defaulted-null", _strict("v5", defaulted=None), ("spec", "defaulted"), "e"),
-        Trap("default", _strict("v6", any=1), ("spec", "defaulted"), "e", False),
+        Trap("custom-default", _strict("v6", any=1), ("spec", "defaulted"), "e", False),
         Trap("atomic-default", _strict("v7", atomic=[{"name": "a"}]), ("spec", "atomic", 0, "mode"), "hard"),
         Trap("atomic-added", _strict("v8", atomic=[{"name": "a"}]), ("spec", "atomic", 1), {"name": "b"}),
         Trap("atomic-map", _strict("v9", atomicMap={"a": "x"}), ("spec", "atomicMap", "b"), "y"),
@@ -403,9 +414,12 @@ def _custom() -> list[Trap]:
     ]
 
 
-def traps() -> list[Trap]:
-    """All of them; no two are about the same object."""
-    found = [*_pods(), *_plain(), *_custom()]
+def traps(namespace: str = "corpus") -> list[Trap]:
+    """All of them, in a namespace; no two are about the same object."""
+    found = [
+        replace(trap, object={**trap.object, "metadata": {**trap.object["metadata"], "namespace": namespace}})
+        for trap in (*_pods(), *_plain(), *_custom())
+    ]
     names = [(trap.object["kind"], trap.name) for trap in found]
-    assert len(set(names)) == len(names)
+    assert len(set(names)) == len({trap.id for trap in found}) == len(found)
     return found

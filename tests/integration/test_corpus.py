@@ -26,7 +26,7 @@ from devcluster import assets
 from parity.parity import rendered_by_us
 
 OWN_APISERVER = True
-TRAPS = traps()
+MANAGER = "alauda.ambient"
 SECRETS = ("x9", "eDk=", "old", "b2xk")  # the values in the corpus, also as the API server stores them
 Run = Callable[..., Result]
 
@@ -89,12 +89,25 @@ class Corpus:
         assert self._apiserver.writes()[seen:] == []
 
 
+def namespace_object(name: str) -> Object:
+    """A namespace that sets nothing."""
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+
+
 @pytest.fixture(scope="module")
 def corpus(apiserver: bare.ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     """The traps, with their namespace and CRDs, in one set on an empty API server."""
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "corpus"}}
-    entries = [namespace, *crds(), *({"object": trap.object, "wave": 0} for trap in TRAPS)]
+    entries = [namespace_object("corpus"), *crds(), *({"object": trap.object, "wave": 0} for trap in traps())]
     result = Corpus(apiserver, tmp_path_factory.mktemp("corpus"), "corpus", entries)
+    result.install()
+    return result
+
+
+@pytest.fixture(scope="module")
+def second_corpus(corpus: Corpus, apiserver: bare.ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """The traps once more, in another namespace."""
+    entries = [namespace_object("second"), *({"object": trap.object, "wave": 0} for trap in traps("second"))]
+    result = Corpus(apiserver, tmp_path_factory.mktemp("second"), "second", entries)
     result.install()
     return result
 
@@ -130,24 +143,33 @@ def by_apply(client: Client, trap: Trap) -> bool:
     return not cannot
 
 
-@pytest.mark.parametrize(("edit", "editor"), [(by_update, "editor"), (by_apply, "thief")])
+@pytest.mark.parametrize(
+    ("edit", "editor", "name"), [(by_update, "editor", "corpus"), (by_apply, "thief", "second_corpus")]
+)
 def test_a_foreign_edit_inside_each_trap_is_seen_and_mended(
-    corpus: Corpus, client: Client, edit: Callable[[Client, Trap], bool], editor: str
+    request: pytest.FixtureRequest, client: Client, edit: Callable[[Client, Trap], bool], editor: str, name: str
 ) -> None:
-    before = {trap.id: comparable(live(client, trap.object)) for trap in TRAPS}
-    edited = {trap.id for trap in TRAPS if edit(client, trap)}
-    left = {trap.id: comparable(live(client, trap.object)) for trap in TRAPS}
+    corpus: Corpus = request.getfixturevalue(name)
+    every = traps(name.removesuffix("_corpus"))
+    before = {trap.id: comparable(live(client, trap.object)) for trap in every}
+    owned = {trap.id: owned_digest(live(client, trap.object), MANAGER, normal(trap.object)) for trap in every}
+    edited = {trap.id for trap in every if edit(client, trap)}
+    left = {trap.id: comparable(live(client, trap.object)) for trap in every}
     untrue = [trap for trap in edited if digest(before[trap]) == digest(left[trap])]
     assert not untrue, "the edits are edits"
-    names = {trap.id: str(Identity.of(trap.object)) for trap in TRAPS}
-    ours = {trap.id for trap in TRAPS if trap.ours and trap.id in edited}
+    names = {trap.id: str(Identity.of(trap.object)) for trap in every}
+    ours = {trap.id for trap in every if trap.ours and trap.id in edited}
 
     for check in (True, False):
         result = corpus.apply(check=check, diff=True)
         actions = corpus.actions(result)
         unseen = [trap for trap in ours if actions[names[trap]] not in ("changed", "failed")]
         assert unseen == [], "edits inside what we set"
-        blamed = [trap.id for trap in TRAPS if trap.id not in ours and actions[names[trap.id]] != "unchanged"]
+        blamed = [
+            trap.id
+            for trap in every
+            if trap.id not in ours and not trap.emptied and actions[names[trap.id]] != "unchanged"
+        ]
         assert blamed == [], "edits of what is not ours"
         refuse_secrets(result)
     for entry in result["failed_objects"]:
@@ -158,9 +180,10 @@ def test_a_foreign_edit_inside_each_trap_is_seen_and_mended(
     assert not taken.get("failed"), taken["msg"]
     assert corpus.actions(taken) == corpus.actions(foreseen)
     refuse_secrets(taken)
-    after = {trap.id: comparable(live(client, trap.object)) for trap in TRAPS}
-    assert [trap for trap in ours if digest(after[trap]) != digest(before[trap])] == [], "our values are back"
-    lost = [trap.id for trap in TRAPS if trap.id in edited - ours and after[trap.id] != left[trap.id]]
+    for trap in every:
+        assert owned_digest(live(client, trap.object), MANAGER, normal(trap.object)) == owned[trap.id], trap.id
+    after = {trap.id: comparable(live(client, trap.object)) for trap in every}
+    lost = [trap.id for trap in every if trap.id in edited - ours and after[trap.id] != left[trap.id]]
     assert lost == [], "theirs stay"
     corpus.settled()
 
@@ -181,7 +204,7 @@ def test_every_object_of_the_charts_with_a_foreign_edit(charts: Corpus, client: 
     ours: dict[str, str] = {}
     for obj in charts.entries:
         before = live(client, obj)
-        ours[str(Identity.of(obj))] = owned_digest(before, "alauda.ambient")
+        ours[str(Identity.of(obj))] = owned_digest(before, MANAGER)
         edit_somewhere(client, obj, before)
     foreseen = charts.apply(check=True)
     actions = charts.actions(foreseen)
@@ -190,7 +213,7 @@ def test_every_object_of_the_charts_with_a_foreign_edit(charts: Corpus, client: 
     assert not taken.get("failed"), taken["msg"]
     assert set(charts.actions(taken).values()) == {"changed"}
     for obj in charts.entries:
-        assert owned_digest(live(client, obj), "alauda.ambient") == ours[str(Identity.of(obj))]
+        assert owned_digest(live(client, obj), MANAGER) == ours[str(Identity.of(obj))]
     charts.settled()
 
 
@@ -297,7 +320,7 @@ def test_what_we_set_no_longer_goes_and_what_others_set_stays(
 
 def test_secrets_are_read_one_by_one(corpus: Corpus, apiserver: bare.ApiServer) -> None:
     events = [json.loads(line) for line in Path(apiserver.audit_log).read_text().splitlines()]
-    ours = [event for event in events if event.get("userAgent", "").startswith("alauda.ambient")]
+    ours = [event for event in events if event.get("userAgent", "").startswith(MANAGER)]
     verbs = {event["verb"] for event in ours if (event.get("objectRef") or {}).get("resource") == "secrets"}
     assert "get" in verbs and not verbs & {"list", "watch"}
 

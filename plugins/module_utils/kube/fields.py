@@ -15,6 +15,7 @@ Fields = Mapping[str, Any]
 _MAX_PATHS = 20
 _UNKNOWN = object()
 _OPEN = "\0open"
+_MISSING = "\0missing"
 _SERVER_METADATA = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
 
 
@@ -87,15 +88,22 @@ def comparable(obj: Mapping[str, Any]) -> Object:
 def _project(value: Any, fields: Fields, sent: Any) -> Any:
     """The part of a value that `fields` (the fieldsV1 notation) names."""
     if not fields:
-        return _OPEN if sent is None or (isinstance(sent, (Mapping, list)) and not sent) else value
+        return _OPEN if _holds_nothing(sent) else value
     projected: dict[str, Any] = {}
     for key, below in fields.items():
         if key == ".":
             continue
-        children = _children(value, key)
-        found = [_project(child, below, _sent_child(sent, key)) for child in children]
-        projected[key] = found[0] if len(found) == 1 else found or "\0missing"
+        given = _sent_child(sent, key)
+        found = [_project(child, below, given) for child in _children(value, key)]
+        if found:
+            projected[key] = found[0] if len(found) == 1 else found
+        else:
+            projected[key] = _OPEN if not below and _holds_nothing(given) else _MISSING
     return projected
+
+
+def _holds_nothing(sent: Any) -> bool:
+    return sent is None or (isinstance(sent, (Mapping, list)) and not sent)
 
 
 def _children(value: Any, key: str) -> list[Any]:

@@ -10,15 +10,46 @@ from typing import Any
 
 from .identity import Object
 
+_TEMPLATE = ("spec", "template", "spec")
+_POD_SPECS = {
+    ("v1", "Pod"): ("spec",),
+    ("v1", "ReplicationController"): _TEMPLATE,
+    ("apps/v1", "DaemonSet"): _TEMPLATE,
+    ("apps/v1", "Deployment"): _TEMPLATE,
+    ("apps/v1", "ReplicaSet"): _TEMPLATE,
+    ("apps/v1", "StatefulSet"): _TEMPLATE,
+    ("batch/v1", "Job"): _TEMPLATE,
+    ("batch/v1", "CronJob"): ("spec", "jobTemplate", *_TEMPLATE),
+}
+
 
 def normal(obj: Object) -> Object:
     """The manifest as it is sent.
 
-    A Secret's `stringData` becomes `data`. The API server moves the values there anyway, but leaves the ownership
-    behind: it would neither see that somebody else changed one, nor take away one that we no longer set.
+    A Secret's `stringData` becomes `data`, a pod's `serviceAccount` `serviceAccountName`. The API server does so
+    anyway, but leaves the ownership behind: it would neither see that somebody else changed a value, nor give ours
+    precedence, nor take away one that we no longer set.
     """
-    if obj.get("apiVersion") != "v1" or obj.get("kind") != "Secret" or "stringData" not in obj:
+    kind = (obj.get("apiVersion"), obj.get("kind"))
+    if kind == ("v1", "Secret") and "stringData" in obj:
+        return _secret(obj)
+    path = _POD_SPECS.get(kind) if all(isinstance(word, str) for word in kind) else None  # type: ignore[arg-type]
+    return obj if path is None else _pod(obj, path)
+
+
+def _pod(obj: Any, path: tuple[str, ...]) -> Any:
+    if not isinstance(obj, Mapping):
         return obj
+    if path:
+        below = _pod(obj.get(path[0]), path[1:])
+        return obj if below is obj.get(path[0]) else {**obj, path[0]: below}
+    if "serviceAccount" not in obj:
+        return obj
+    rest = {key: value for key, value in obj.items() if key != "serviceAccount"}
+    return rest if rest.get("serviceAccountName") else {**rest, "serviceAccountName": obj["serviceAccount"]}
+
+
+def _secret(obj: Object) -> Object:
     plain, data = obj["stringData"] or {}, obj.get("data") or {}
     if not isinstance(data, Mapping) or not _texts(plain):
         return obj  # the API server says what is wrong with it

@@ -1,0 +1,55 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is said in other words before it is sent, and what is left as it is."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from ansible_collections.alauda.ambient.plugins.module_utils.manifests.normal import normal
+
+
+def secret(**rest: Any) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, **rest}
+
+
+def deployment(**pod: Any) -> dict[str, Any]:
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 1, "template": {"spec": pod}}}
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        (secret(stringData={"a": "x", "b": ""}), secret(data={"a": "eA==", "b": ""})),
+        (secret(data={"a": "eQ==", "c": "eg=="}, stringData={"a": "x"}), secret(data={"a": "eA==", "c": "eg=="})),
+        (secret(stringData={}), secret()),
+        (secret(stringData=None, data={"a": "eA=="}), secret(data={"a": "eA=="})),
+        (deployment(serviceAccount="a"), deployment(serviceAccountName="a")),
+        (deployment(serviceAccount="a", serviceAccountName="b"), deployment(serviceAccountName="b")),
+    ],
+)
+def test_said_in_other_words(given: dict[str, Any], sent: dict[str, Any]) -> None:
+    before = copy.deepcopy(given)
+    assert normal(given) == sent
+    assert given == before, "the manifest itself is left alone"
+    assert normal(sent) == sent
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        secret(stringData={"a": 1}),
+        secret(stringData=["a"]),
+        secret(stringData={"a": "x"}, data="y"),
+        {**secret(stringData={"a": "x"}), "apiVersion": "other.example/v1"},
+        deployment(containers=[]),
+        {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": None}},
+        {"apiVersion": "apps/v1", "kind": "Deployment", "spec": "text"},
+        {"apiVersion": ["v1"], "kind": {"a": 1}},
+        {},
+    ],
+)
+def test_left_as_it_is(given: dict[str, Any]) -> None:
+    assert normal(given) is given
