@@ -10,7 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from ansible_collections.alauda.ambient.plugins.module_utils.errors import AmbientError
 from ansible_collections.alauda.ambient.plugins.module_utils.kube import retries
+from ansible_collections.alauda.ambient.plugins.module_utils.kube.connection import connect
 from cases import Result, config_map
 from fakeapi import faults
 from fakeapi.server import FakeApi
@@ -191,6 +193,22 @@ def test_an_api_server_that_never_comes_back(fake: FakeApi, apply_fake: Apply, m
     assert fake.store.all("leases", ""), "it could not be released"
     fake.store.delete(("leases", "default", "ambient-lock-default"), {})  # instead of waiting until it expires
     expect_converged(fake, apply_fake, many)
+
+
+@pytest.mark.parametrize(
+    "fault", [faults.reset(), faults.busy(), faults.cut_json(), faults.status(500, "InternalError", "etcdserver: gone")]
+)
+def test_a_write_is_not_repeated_without_the_lock(fault: faults.Fault, fake: FakeApi) -> None:
+    client = connect({"kubeconfig": fake.kubeconfig()})
+
+    def check() -> None:
+        raise AmbientError("the lock was lost")
+
+    fake.inject(fault, verb="patch")
+    with pytest.raises(AmbientError, match="the lock was lost"):
+        client.apply(OBJECTS[0], "tests", check=check)
+    assert fake.count("patch") == 1
+    client.apply(OBJECTS[0], "tests", check=check)
 
 
 def test_retry_after_is_honoured(fake: FakeApi, apply_fake: Apply) -> None:

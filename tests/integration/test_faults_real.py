@@ -15,7 +15,7 @@ from typing import Any
 import apiserver as bare
 import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.client import Client
-from cases import Apply, Result, Writes, config_map
+from cases import Apply, Result, Writes, config_map, crd
 
 OWN_APISERVER = True  # it is paused and killed here
 COUNT = 600
@@ -24,10 +24,13 @@ NAMED = re.compile(r"etcd|the API server cannot be reached|timed out|Timeout|shu
 
 
 class Meanwhile:
-    """Does something in a thread as soon as a run has written `begun` of the ConfigMaps; waits for it at the end."""
+    """Does something in a thread as soon as a run has written `begun` of the objects; waits for it at the end."""
 
-    def __init__(self, client: Client, namespace: str, begun: int, action: Callable[[], Any]) -> None:
+    def __init__(
+        self, client: Client, namespace: str, begun: int, action: Callable[[], Any], kind: str = "ConfigMap"
+    ) -> None:
         self.seen = 0
+        self._kind = ("v1" if kind == "ConfigMap" else "tests.example/v1", kind)
         self._client, self._namespace, self._begun, self._action = client, namespace, begun, action
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -42,7 +45,7 @@ class Meanwhile:
 
     def _run(self) -> None:
         while not self._ended.is_set():
-            found = len(self._client.list_metadata("v1", "ConfigMap", self._namespace))
+            found = len(self._client.list_metadata(*self._kind, self._namespace))
             if found >= self._begun:
                 self.seen = found
                 self._action()
@@ -94,7 +97,13 @@ def test_etcd_stands_still(
 def test_the_api_server_dies_and_comes_back(
     apiserver: Any, client: Client, namespace: str, apply: Apply, writes: Writes, objects: list[Any]
 ) -> None:
-    with Meanwhile(client, namespace, 50, lambda: bare.restart(apiserver, pause=2)) as meanwhile:
+    """Objects of CRDs: the API server serves their kinds a little later than its own."""
+    client.apply(crd("things"), "tests")
+    while not client.exists_kind("tests.example/v1", "Things"):
+        client.discovery.refresh()
+    for obj in objects:
+        obj |= {"apiVersion": "tests.example/v1", "kind": "Things"}
+    with Meanwhile(client, namespace, 50, lambda: bare.restart(apiserver, pause=2), "Things") as meanwhile:
         result = apply(objects)
     assert 50 <= meanwhile.seen < COUNT, "it did not die in the middle of the run"
     expect_converged_after(result, apply, objects, writes)

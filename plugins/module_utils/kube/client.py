@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import urllib3
 
 Objects = list[Object]
-
 NOT_SERVED = "Its CRD is missing, or the API server is too old or too new for this version"
 APPLY = "application/apply-patch+yaml"
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
