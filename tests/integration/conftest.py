@@ -21,7 +21,7 @@ from ansible_collections.alauda.ambient.plugins.module_utils.kube.client import 
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.connection import connect
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "environment"), str(ROOT / "tests" / "integration")]
+sys.path[:0] = [str(ROOT / "tests" / "environment"), str(ROOT / "tests" / "integration"), str(ROOT / "tests")]
 import apiserver as bare  # noqa: E402
 from fakeapi.server import FakeApi  # noqa: E402
 
