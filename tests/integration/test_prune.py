@@ -164,6 +164,21 @@ def test_never_a_namespace_or_a_crd_without_the_option(
     assert recorded(client, namespace) == ["a"]
 
 
+def test_an_object_of_a_version_that_is_no_longer_served(apply: Apply, client: Client, namespace: str) -> None:
+    plural = f"relics{namespace.replace('-', '')}"
+    definition = crd(plural)
+    old = {**definition["spec"]["versions"][0], "name": "v1beta1", "storage": False}
+    definition["spec"]["versions"].append(old)
+    thing = {"apiVersion": "tests.example/v1beta1", "kind": plural.capitalize()}
+    relic = own({**thing, "metadata": {"name": "relic", "namespace": namespace}}, namespace)
+    apply([own(definition, namespace), relic])
+    definition["spec"]["versions"][1] = {**old, "served": False}
+    result = apply([own(definition, namespace)], prune=True)
+    assert actions(result) == {"relic": "deleted"}
+    assert client.list("tests.example/v1", plural.capitalize(), namespace) == []
+    assert recorded(client, namespace) == [f"{plural}.tests.example"]
+
+
 def test_never_the_namespace_that_holds_the_inventory(apply: Apply, client: Client, namespace: str) -> None:
     home = f"{namespace}-home"
     objects = [plain_namespace(home, namespace), config_map(namespace, "a")]
@@ -438,6 +453,16 @@ def test_the_diff_shows_what_was_deleted(apply: Apply, namespace: str) -> None:
         assert sum("deleted: v1" in json.dumps(entry) for entry in result["diff"]) == 2
         assert "aGlkZGVu" not in text
         assert any(f"ConfigMap {namespace}/b (14 lines)" in json.dumps(entry) for entry in result["diff"]), text
+
+
+def test_the_diff_shows_what_a_release_takes_and_nothing_else(apply: Apply, client: Client, namespace: str) -> None:
+    user = f"{namespace}-user"
+    client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": user, "labels": {"t": "1"}}}, "user")
+    apply([patch_labels(user, "enrolment", 50, **{MODE: "ambient"})])
+    for check in (True, False):
+        (entry,) = apply([], prune=True, check=check, diff=True)["diff"]
+        gone = set(entry["before"].splitlines()) - set(entry["after"].splitlines())
+        assert gone == {f'      "{MODE}": "ambient",'}
 
 
 def test_absent_shows_what_is_not_listed_and_takes_it_with_prune(
