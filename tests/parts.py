@@ -39,8 +39,8 @@ def tool(name: str, *arguments: str) -> Command:
     return Command(" ".join((name, *arguments)), (f".venv/bin/{name}", *arguments))
 
 
-def pytest(*paths: str) -> Command:
-    return Command("pytest", (PYTHON, "-m", "pytest", *paths), timeout=1800, counts_cases=True)
+def pytest(*paths: str, timeout: int = 1800) -> Command:
+    return Command("pytest", (PYTHON, "-m", "pytest", *paths), timeout=timeout, counts_cases=True)
 
 
 def playbook(name: str) -> Command:
@@ -92,8 +92,17 @@ def parts(*, fresh: bool) -> tuple[Part, ...]:
         ),
         Part("molecule install", (molecule("install"),), needs=("environment",), environment=CLUSTER),
         Part("molecule refuse", (molecule("refuse"),), needs=("environment",), environment=CLUSTER),
+        Part("molecule engine", (molecule("engine"),), needs=("environment",), environment=CLUSTER),
         Part("packaging", (pytest("tests/packaging"),), needs=("environment",), environment=CLUSTER),
         Part("cluster", (pytest("tests/cluster"),), needs=("environment",), environment=CLUSTER),
+        Part("kills", (pytest("tests/kills"),), needs=("environment",), environment=CLUSTER),
+        Part(
+            "kills-all",
+            (pytest("tests/kills", timeout=3600),),
+            needs=("environment",),
+            environment={**CLUSTER, "AMBIENT_KILLS": "20"},
+            long=True,
+        ),
         Part("lifecycle", (pytest("tests/lifecycle"),), needs=("toolchain",), long=True),
         Part("clean-up", (Command("cluster", (*ENVIRONMENT, "down", *TEST_CLUSTER)),), when_green=True),
     )
