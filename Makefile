@@ -51,6 +51,10 @@ lint unit cluster: $(READY) ## one part of the tests
 molecule: $(READY) ## the molecule scenarios (SCENARIO=name: one)
 	@$(RUN) $(if $(SCENARIO),'molecule $(SCENARIO)',molecule)
 
+.PHONY: bench
+bench: $(READY) ## apply beside other tools, on bare API servers (BENCH='--cluster build/test': site.yml; '--help')
+	@.venv/bin/python tests/bench/bench.py $(BENCH)
+
 .PHONY: lock docs
 lock: .venv/.ready ## writes requirements/*.txt anew from pyproject.toml
 	@compile() { .venv/bin/uv pip compile -q -U --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' "$$@"; }

@@ -13,7 +13,7 @@ from ..manifests.identity import Identity, Object
 from .client import Client
 from .errors import ApiError
 
-WORKERS = 12
+WORKERS = 32
 _LIST_FROM = 4  # objects of one kind in one namespace from which a list costs less than single reads
 _NAMESPACES_PER_KIND = 20
 
