@@ -146,7 +146,8 @@ class Watches:
                 while version and not self._is_done(scope):
                     started = time.monotonic()
                     version = self._watch(scope, version)
-                    pause = self._rest(pause, started)
+                    if version:
+                        pause = self._rest(pause, started)
             except ApiError as error:
                 if error.status == 401 or (error.status == 403 and not scope.wanted):
                     raise
