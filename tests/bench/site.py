@@ -36,7 +36,7 @@ class Cluster:
 
     def play(self, name: str) -> Sample:
         """One playbook of ours."""
-        command = [Path(sys.executable).with_name("ansible-playbook"), f"playbooks/{name}.yml"]
+        command: list[str | Path] = [Path(sys.executable).with_name("ansible-playbook"), f"playbooks/{name}.yml"]
         return measured(command, self._log(name), {"AMBIENT_DIR": str(self._environment)})
 
     def apply(self) -> Sample:

@@ -108,7 +108,7 @@ def _play(files: Files, task: dict[str, object]) -> list[str | Path]:
 def _kubectl(server: ApiServer, files: Files) -> list[str | Path]:
     kubectl = toolchain.binaries("kubernetes")["kubectl"]
     cache = Path(server.directory) / "kubectl-cache"
-    given = ["--kubeconfig", server.kubeconfig, "--cache-dir", cache, "apply", "--server-side"]
+    given: list[str | Path] = ["--kubeconfig", server.kubeconfig, "--cache-dir", cache, "apply", "--server-side"]
     return [kubectl, *given, "-f", files.manifests]
 
 
