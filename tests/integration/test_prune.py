@@ -503,6 +503,44 @@ def test_absent_takes_the_namespace_that_was_made_for_the_inventory(
     assert live(client, plain_namespace(home, namespace))["metadata"]["deletionTimestamp"]
 
 
+def test_absent_keeps_a_namespace_that_it_cannot_look_into(
+    apply: Apply, client: Client, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = f"{namespace}-home"
+    apply([config_map(namespace, "a")], inventory_namespace=home)
+    real = Client.list_metadata
+
+    def unreadable(self: Client, api_version: str, kind: str, *arguments: Any, **options: Any) -> list[Object]:
+        if kind == "PodTemplate":
+            raise ApiError("forbidden", status=403)
+        return real(self, api_version, kind, *arguments, **options)
+
+    monkeypatch.setattr(Client, "list_metadata", unreadable)
+    result = apply([config_map(namespace, "a")], inventory_namespace=home, state="absent")
+    assert (result["counts"]["deleted"], result["counts"]["kept"]) == (1, 1)
+    assert result["summary"][-1].endswith("holds more by now: perhaps a PodTemplate (reading these: forbidden)")
+
+
+def test_absent_says_what_it_did_where_the_inventory_cannot_be_saved(
+    apply: Apply, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects: list[Any] = [{"object": config_map(namespace, name), "wave": wave} for name, wave in (("a", 0), ("b", 9))]
+    apply(objects)
+    real = Client.replace
+
+    def refused(self: Client, obj: Object, **options: Any) -> Object:
+        if obj["kind"] == "ConfigMap":
+            raise ApiError("no answer", status=0)
+        return real(self, obj, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Client, "replace", refused)
+        result = apply(objects, state="absent")
+    assert result["failed"] and "the inventory could not be saved: no answer" in result["msg"]
+    assert (result["counts"]["deleted"], result["counts"]["pending"]) == (1, 1)
+    assert apply(objects, state="absent")["counts"]["deleted"] == 1
+
+
 def test_absent_leaves_the_namespace_of_the_inventory_that_was_there_before(
     apply: Apply, client: Client, namespace: str
 ) -> None:

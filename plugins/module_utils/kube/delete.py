@@ -9,16 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import groupby
 
+from ..errors import AmbientError
 from ..manifests.identity import Object
 from ..manifests.items import Item
 from ..manifests.labels import mesh_of
 from ..manifests.waves import NAMESPACES
 from . import outcome as words
 from .client import Client
-from .errors import ApiError
 from .fields import apply_entry
 from .home import contents, only_for_inventory
 from .inventory import INVENTORY_LABEL, Inventory
+from .ledger import not_saved
 from .lock import Lock
 from .outcome import Outcome
 from .plan import still_there
@@ -113,14 +114,12 @@ class Remover:
                 outcomes += [pending(each, "an earlier step failed") for each in batch]
                 continue
             if rank == 2 and any(each.action == words.DELETED for each in batch):
-                self._drop(self._settled(batch))  # the inventory goes with its namespace
+                outcomes += self._drop(self._settled(batch))  # the inventory goes with its namespace
             done = taker.take(pool, batch)
-            self._drop(self._settled(done))
+            done += self._drop(self._settled(done))
             outcomes += done
             stopped = any(each.action == words.FAILED for each in done)
-        if not stopped:
-            self._forget_what_is_gone()
-        return outcomes
+        return outcomes if stopped else outcomes + self._forget_what_is_gone()
 
     def _taker(self) -> Taker:
         return Taker(self._client, self._settings, self._lock.check if self._lock else lambda: None)
@@ -135,24 +134,26 @@ class Remover:
             return False
         return outcome.action not in (words.FAILED, words.PENDING, words.CANDIDATE)
 
-    def _forget_what_is_gone(self) -> None:
+    def _forget_what_is_gone(self) -> list[Outcome]:
         """Records of objects that others have deleted must not keep an inventory alive."""
         left = self._inventory.all()
-        if left:
-            state = read_state(self._client, (record.identity for record in left.values()))
-            self._drop({key for key, record in left.items() if record.identity.key not in state})
+        if not left:
+            return []
+        state = read_state(self._client, (record.identity for record in left.values()))
+        return self._drop({key for key, record in left.items() if record.identity.key not in state})
 
-    def _drop(self, keys: set[str]) -> None:
-        """Take records out of the inventory; an inventory that went with its namespace is no error."""
+    def _drop(self, keys: set[str]) -> list[Outcome]:
+        """Take records out of the inventory; an outcome where that fails. One that went with its namespace is none."""
         touched = [role for role, records in self._inventory.roles.items() if keys & set(records)]
         for role in touched:
             for key in keys:
                 self._inventory.of(role).pop(key, None)
         try:
             self._inventory.save(touched)
-        except ApiError as error:
-            if error.status not in (403, 404):
-                raise
+        except AmbientError as error:
+            if getattr(error, "status", None) not in (403, 404):
+                return [not_saved(self._inventory, touched[0], NAMESPACES, error)]
+        return []
 
     def _home_goes(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """What is to become of the namespace that we once created for inventory and lock, when both are done with."""

@@ -12,6 +12,7 @@ from ..manifests.identity import Identity, Object
 from ..manifests.labels import mesh_of
 from .client import Client
 from .discovery import Resource
+from .errors import ApiError
 from .inventory import INVENTORY_LABEL, INVENTORY_MANAGER
 from .state import WORKERS
 
@@ -40,15 +41,18 @@ def contents(client: Client, namespace: str, mesh: str, besides: Collection[str]
     `besides`: what is about to go, by Identity.key. Only metadata is read.
     """
     with ThreadPoolExecutor(WORKERS) as pool:
-        found = pool.map(lambda resource: _of_kind(client, resource, namespace), _listable(client))
-        names = sorted(
-            identity.short.replace(f"{namespace}/", "")
-            for group in found
-            for identity, obj in group
-            if identity.key not in besides and not _counts_for_nothing(identity, obj, mesh)
-        )
-    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
-    return ", ".join(names[:_MAX_NAMES]) + more
+        groups = list(pool.map(lambda resource: _of_kind(client, resource, namespace), _listable(client)))
+    unread = sorted(group for group in groups if isinstance(group, str))
+    names = sorted(
+        identity.short.replace(f"{namespace}/", "")
+        for group in groups
+        if not isinstance(group, str)
+        for identity, obj in group
+        if identity.key not in besides and not _counts_for_nothing(identity, obj, mesh)
+    )
+    told = names or unread
+    more = f" and {len(told) - _MAX_NAMES} more" if len(told) > _MAX_NAMES else ""
+    return ", ".join(told[:_MAX_NAMES]) + more
 
 
 def _listable(client: Client) -> list[Resource]:
@@ -60,9 +64,13 @@ def _listable(client: Client) -> list[Resource]:
     return list(kinds.values())
 
 
-def _of_kind(client: Client, resource: Resource, namespace: str) -> list[tuple[Identity, Object]]:
+def _of_kind(client: Client, resource: Resource, namespace: str) -> list[tuple[Identity, Object]] | str:
+    """The objects of a kind in the namespace, or the word for those that cannot be read: they may be there."""
     api_version = f"{resource.group}/{resource.version}" if resource.group else resource.version
-    found = client.list_metadata(api_version, resource.kind, namespace)
+    try:
+        found = client.list_metadata(api_version, resource.kind, namespace)
+    except ApiError as error:
+        return f"perhaps a {resource.kind} (reading these: {error.message})"
     return [
         (Identity(resource.group, resource.version, resource.kind, namespace, obj["metadata"]["name"]), obj)
         for obj in found
