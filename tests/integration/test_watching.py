@@ -204,6 +204,18 @@ def test_what_may_not_be_read_at_once_is_read_in_parts(
     assert all(count in (None, found[verb]) for verb, count in reads.items())
 
 
+def test_what_may_not_be_read_at_all_is_said_at_once(client: Client, namespace: str, apiserver: ApiServer) -> None:
+    limited = connect({"kubeconfig": apiserver.nobody_kubeconfig})
+    obj = deployment(namespace)
+    uids = {Identity.of(obj): client.create(obj)["metadata"]["uid"]}
+    start = time.monotonic()
+    (why,) = wait_ready(limited, items(obj), 30, ignore).values()
+    assert why.startswith("cannot be read: deployments.apps") and "is forbidden" in why
+    (why,) = wait_gone(limited, uids, 30, ignore).values()
+    assert why.startswith("it cannot be seen whether it is gone: deployments.apps")
+    assert time.monotonic() - start < 5
+
+
 @pytest.fixture
 def fake(tmp_path: Path) -> Iterator[FakeApi]:
     """A fake API server."""

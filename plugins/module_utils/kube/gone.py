@@ -30,6 +30,7 @@ def wait_gone(
     heartbeat = Heartbeat(progress, "wait until gone:")
     deadline = time.monotonic() + timeout
     unheard = set(uids)
+    refused: dict[Identity, str] = {}
     with Watches(client, metadata_only=True) as watches:
         for scope in scopes_of(uids):
             watches.add(scope)
@@ -38,11 +39,17 @@ def wait_gone(
             news = watches.next(_TICK)
             if news is not None:
                 unheard.difference_update(news.scope.wanted)
+                if news.refused:
+                    for identity in left.keys() & set(news.scope.wanted):
+                        refused[identity] = (
+                            f"it cannot be seen whether it is gone: {getattr(news.error, 'message', '')}"
+                        )
+                        del left[identity]
                 for identity in _gone(news, uids):
                     left.pop(identity, None)
                     watches.settle(identity)
             heartbeat.beat(left)
-    return {identity: _why(client, identity, timeout, index) for index, identity in enumerate(sorted(left))}
+    return refused | {identity: _why(client, identity, timeout, index) for index, identity in enumerate(sorted(left))}
 
 
 def _gone(news: News, uids: Mapping[Identity, str]) -> Iterator[Identity]:

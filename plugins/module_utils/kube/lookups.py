@@ -28,6 +28,7 @@ class Lookups:
         self._watches = watches
         self._ready_slices: dict[Service, set[str]] = {}
         self._listed: set[Service] = set()
+        self._refused: dict[Service, str] = {}
         self._waits_for_consumer: dict[str, bool] = {}
 
     def judge(self, obj: Object) -> Verdict:
@@ -43,6 +44,8 @@ class Lookups:
         """Take in news of endpoints; those of the `live` objects that may be ready now."""
         service = (news.scope.namespace, news.scope.labels.partition("=")[2])
         ready = self._ready_slices[service]
+        if news.refused:
+            self._refused[service] = getattr(news.error, "message", "")
         if news.what is What.LISTED:
             ready.clear()
             self._listed.add(service)
@@ -62,6 +65,9 @@ class Lookups:
                 namespace, name = service
                 self._watches.add(Scope(*_SLICE, namespace=namespace, labels=f"{_SERVICE_LABEL}={name}"))
         for namespace, name in services:
+            if (namespace, name) in self._refused:
+                why = self._refused[namespace, name]
+                return Verdict(f"the endpoints of service {namespace}/{name} cannot be read: {why}", final=True)
             if not self._ready_slices[namespace, name]:
                 known = (namespace, name) in self._listed
                 word = "has no ready endpoint" if known else "is being looked at"

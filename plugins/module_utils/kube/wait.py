@@ -99,7 +99,12 @@ class Waiter:
         if news.what is What.TROUBLE:
             for identity in news.scope.wanted:
                 if identity in self.left:
-                    self.left[identity] = f"cannot be read: {getattr(news.error, 'message', news.error)}"
+                    text = f"cannot be read: {getattr(news.error, 'message', news.error)}"
+                    if news.refused:
+                        self.failed[identity] = text
+                        self._settle(identity)
+                    else:
+                        self.left[identity] = text
             return
         seen = {news.scope.places[place(obj)]: obj for obj in news.objects}
         if news.what is What.LISTED:

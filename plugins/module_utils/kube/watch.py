@@ -69,6 +69,11 @@ class News:
     objects: Sequence[Object] = ()
     error: Exception | None = None
 
+    @property
+    def refused(self) -> bool:
+        """Whether it may not be read: nothing more will be heard of the scope."""
+        return isinstance(self.error, ApiError) and self.error.status in (401, 403)
+
 
 def scopes_of(identities: Iterable[Identity]) -> list[Scope]:
     """One scope per kind: its namespace where all objects lie in one, else all namespaces."""
@@ -106,13 +111,13 @@ class Watches:
         threading.Thread(target=self._run, args=(scope,), name=f"watch {scope.kind}", daemon=True).start()
 
     def next(self, timeout: float) -> News | None:
-        """The next piece of news, None after `timeout` seconds. Raises what makes following pointless."""
+        """The next piece of news, None after `timeout` seconds. Raises what is no answer of the API server."""
         try:
             news = self._news.get(timeout=max(0.0, timeout))
         except queue.Empty:
             return None
         error = news.error
-        if error is not None and (not isinstance(error, ApiError) or error.status in (401, 403)):
+        if error is not None and not isinstance(error, ApiError):
             raise error
         return news
 
