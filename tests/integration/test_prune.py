@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.client import Client
+from ansible_collections.alauda.ambient.plugins.module_utils.kube.discovery import Discovery
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.errors import ApiError
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.lock import Lock
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.identity import Identity, Object
@@ -59,6 +60,16 @@ def labels_of(client: Client, name: str) -> dict[str, str]:
     """The labels of a namespace, without the one that the server sets."""
     found = live(client, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})["metadata"]
     return {key: value for key, value in (found.get("labels") or {}).items() if not key.startswith("kubernetes.io/")}
+
+
+def wait_until_served(client: Client, kind: str) -> None:
+    """Until discovery tells of a new CRD."""
+    for _second in range(60):
+        client.discovery.refresh()
+        if client.discovery.find("tests.example", "v1", kind):
+            return
+        time.sleep(0.5)
+    pytest.fail(f"{kind} is not served")
 
 
 def test_candidates_are_shown_and_stay_until_prune_is_asked_for(
@@ -142,13 +153,41 @@ def test_a_failed_wave_prunes_nothing(apply: Apply, client: Client, namespace: s
     assert there(client, namespace) == ["a", "b"]
 
 
+def test_a_run_that_loses_the_api_server_says_what_it_did(
+    apply: Apply, client: Client, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = [config_map(namespace, name) for name in ("a", "b", "old")]
+    apply(objects)
+    gone = False
+    real, known = Client.apply, Client.get
+
+    def lost(self: Client, obj: Object, manager: str, **options: Any) -> Object:
+        nonlocal gone
+        if obj["metadata"]["name"] == "b":
+            gone = True
+            raise ApiError("no answer", status=0)
+        return real(self, obj, manager, **options)
+
+    def get(self: Client, what: Any, *arguments: Any, **options: Any) -> Object | None:
+        if gone and isinstance(what, Identity) and what.name == "old":
+            raise ApiError("no answer", status=0)
+        return known(self, what, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Client, "apply", lost)
+        patch.setattr(Client, "get", get)
+        result = apply([config_map(namespace, "a", k="2"), config_map(namespace, "b", k="2")], prune=True)
+    assert result["msg"].startswith(f"v1 ConfigMap {namespace}/b: no answer")
+    assert there(client, namespace) == ["a", "b", "old"]
+
+
 def test_never_a_namespace_or_a_crd_without_the_option(
     apply: Apply, client: Client, namespace: str, writes: Writes
 ) -> None:
     inner, kind = f"{namespace}-inner", f"gadgets{namespace.replace('-', '')}"
     thing = {"apiVersion": "tests.example/v1", "kind": kind.capitalize(), "metadata": {"name": "t", "namespace": inner}}
     objects = [plain_namespace(inner, namespace), own(crd(kind), namespace), own(thing, namespace)]
-    apply([config_map(namespace, "a"), *objects])
+    assert apply([config_map(namespace, "a"), *objects], wait_timeout=30)["counts"]["created"] == 4
     result = apply([config_map(namespace, "a")], prune=True)
     assert sorted(actions(result).values()) == ["candidate", "candidate", "deleted"]
     assert "a Namespace goes only with prune_cluster_scoped, with all that is in it" in reasons(result)
@@ -177,6 +216,54 @@ def test_an_object_of_a_version_that_is_no_longer_served(apply: Apply, client: C
     assert actions(result) == {"relic": "deleted"}
     assert client.list("tests.example/v1", plural.capitalize(), namespace) == []
     assert recorded(client, namespace) == [f"{plural}.tests.example"]
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_what_discovery_does_not_tell_of_is_not_forgotten(
+    apply: Apply, client: Client, namespace: str, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    plural = f"ghosts{state}{namespace.replace('-', '')}"
+    ghost = {"apiVersion": "tests.example/v1", "kind": plural.capitalize()}
+    ghost["metadata"] = {"name": "ghost", "namespace": namespace}  # type: ignore[assignment]
+    client.apply(crd(plural), "tests")
+    wait_until_served(client, plural.capitalize())
+    assert apply([own(ghost, namespace)])["counts"]["created"] == 1
+    real = Discovery.kinds
+
+    def lagging(self: Discovery) -> Any:
+        return {key: value for key, value in real(self).items() if key[2] != plural.capitalize()}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Discovery, "kinds", lagging)
+        listed = [own(ghost, namespace)] if state == "absent" else []
+        result = apply(listed, prune=True, state=state)
+        told = result["failed_objects"] if state == "absent" else result["prune"]
+        assert [entry["reason"] for entry in told] == [
+            "the API server does not serve its kind at the moment: run again"
+        ]
+    assert recorded(client, namespace) == ["ghost"]
+    assert apply(listed, prune=True, state=state)["counts"]["deleted"] == 1
+    client.delete(Identity.of(crd(plural)))
+
+
+def test_objects_of_a_crd_that_is_gone_are_gone(apply: Apply, client: Client, namespace: str) -> None:
+    plural = f"dodos{namespace.replace('-', '')}"
+    dodo = {"apiVersion": "tests.example/v1", "kind": plural.capitalize()}
+    dodo["metadata"] = {"name": "dodo", "namespace": namespace}  # type: ignore[assignment]
+    client.apply(crd(plural), "tests")
+    wait_until_served(client, plural.capitalize())
+    apply([config_map(namespace, "a"), own(dodo, namespace)])
+    client.delete(Identity.of(crd(plural)))
+    for _second in range(30):
+        if not client.list(
+            "apiextensions.k8s.io/v1",
+            "CustomResourceDefinition",
+            field_selector=f"metadata.name={plural}.tests.example",
+        ):
+            break
+        time.sleep(0.5)
+    assert apply([config_map(namespace, "a", key="1")])["prune"] == []
+    assert recorded(client, namespace) == ["a"]
 
 
 def test_never_the_namespace_that_holds_the_inventory(apply: Apply, client: Client, namespace: str) -> None:

@@ -17,6 +17,7 @@ from ..manifests.waves import NAMESPACES
 from . import outcome as words
 from .client import Client
 from .fields import apply_entry
+from .hidden import NOT_SEEN, Hidden
 from .home import contents, only_for_inventory
 from .inventory import INVENTORY_LABEL, Inventory
 from .ledger import not_saved
@@ -76,6 +77,7 @@ class Remover:
     def _read_inventory(self) -> None:
         self._inventory = Inventory(self._client, self._home, self._settings.mesh)
         self._records = self._inventory.all()
+        self._hidden = Hidden(self._client)
 
     def _plan_all(self) -> list[Outcome]:
         state = read_state(self._client, (item.identity for item in self._items))
@@ -86,6 +88,8 @@ class Remover:
         return in_order(planned, self._home)
 
     def _plan(self, item: Item, live: Object | None) -> Outcome:
+        if live is None and item.key in self._records and item.identity in self._hidden:
+            return Outcome(item, words.FAILED, reason=NOT_SEEN)
         if live is None or INVENTORY_LABEL in (live["metadata"].get("labels") or {}):
             return Outcome(item, words.UNCHANGED)
         held = apply_entry(live, item.manager) is not None
@@ -140,7 +144,8 @@ class Remover:
         if not left:
             return []
         state = read_state(self._client, (record.identity for record in left.values()))
-        return self._drop({key for key, record in left.items() if record.identity.key not in state})
+        gone = {key: record for key, record in left.items() if record.identity.key not in state}
+        return self._drop({key for key, record in gone.items() if record.identity not in self._hidden})
 
     def _drop(self, keys: set[str]) -> list[Outcome]:
         """Take records out of the inventory; an outcome where that fails. One that went with its namespace is none."""

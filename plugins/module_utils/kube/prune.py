@@ -16,6 +16,7 @@ from ..manifests.waves import NAMESPACES
 from . import outcome as words
 from .client import Client
 from .fields import apply_entry, holders
+from .hidden import NOT_SEEN, Hidden
 from .inventory import Inventory
 from .ledger import not_saved
 from .outcome import Outcome
@@ -24,8 +25,9 @@ from .plan import still_there
 from .record import Record
 from .removing import Taker, foresee, in_order, pending, step
 from .settings import Settings
-from .state import read_state
+from .state import WORKERS, read_state
 
+_UNSEEN: Object = {"metadata": {}}
 CLUSTER_SCOPED = ("Namespace", "CustomResourceDefinition")
 
 
@@ -72,7 +74,11 @@ class Pruner:
 
     def foresee(self, found: Sequence[Candidate]) -> list[Outcome]:
         """One outcome per candidate that is still there, in the order of removal. Nothing is written."""
-        return [foresee(self._client, each, self._settings.diff) for each in self.plan(found)[0]]
+        planned = self.plan(found)[0]
+        if not self._settings.check:
+            return planned  # what a release leaves is seen when it is done
+        with ThreadPoolExecutor(WORKERS) as pool:
+            return list(pool.map(lambda each: foresee(self._client, each, self._settings.diff), planned))
 
     def needed(self, planned: Iterable[Outcome]) -> bool:
         """Whether `run` has something to do that is worth a lock: what was foreseen goes, or is forgotten."""
@@ -80,7 +86,11 @@ class Pruner:
 
     def held_back(self, found: Sequence[Candidate]) -> list[Outcome]:
         """The outcomes where the run has failed before it came to this."""
-        return [pending(each, "an earlier wave failed") for each in self.plan(found)[0]]
+        try:
+            planned = self.plan(found)[0]
+        except AmbientError:
+            return []  # the API server is gone, as the failures before say
+        return [pending(each, "an earlier wave failed") for each in planned]
 
     def run(
         self, pool: ThreadPoolExecutor, found: Sequence[Candidate], check_lock: Callable[[], None]
@@ -106,12 +116,15 @@ class Pruner:
     def plan(self, found: Sequence[Candidate]) -> tuple[list[Outcome], list[tuple[str, str]]]:
         """What is to become of those that are there; role and key of the records that are of no use any more."""
         found = [self._served(each) for each in found]
+        hidden = Hidden(self._client)
         state = read_state(self._client, (each.record.identity for each in found if not each.moved))
         planned: list[Outcome] = []
         stale: list[tuple[str, str]] = []
         for each in found:
             live = state.get(each.record.identity.key)
-            if each.moved or live is None or self._released(each, live):
+            if live is None and not each.moved and each.record.identity in hidden:
+                planned.append(Outcome(_item(each, _UNSEEN), words.CANDIDATE, reason=NOT_SEEN, prune=True))
+            elif each.moved or live is None or self._released(each, live):
                 stale.append((each.role, each.record.key))
             else:
                 planned.append(self._plan_one(each, live))
