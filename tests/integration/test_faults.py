@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.errors import AmbientError
-from ansible_collections.alauda.ambient.plugins.module_utils.kube import retries
+from ansible_collections.alauda.ambient.plugins.module_utils.kube import retries, transport
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.connection import connect
 from cases import Result, config_map
 from fakeapi import faults
@@ -52,7 +52,7 @@ CONCURRENT = faults.status(
     409, "Conflict", "the object has been modified; please apply your changes to the latest version"
 )
 SURVIVED: dict[str, tuple[faults.Fault, dict[str, Any]]] = {
-    "429 on lists": (faults.busy(), {"verb": "list", "times": 2}),
+    "429 on lists": (faults.busy(), {"verb": "list"}),
     "429 on applies": (faults.busy(), {"verb": "patch", "times": 3}),
     "429 on the inventory": (faults.busy(), {"verb": "create", "resource": "configmaps"}),
     "429 on discovery": (faults.busy(), {"resource": "/apis"}),
@@ -75,7 +75,7 @@ SURVIVED: dict[str, tuple[faults.Fault, dict[str, Any]]] = {
     ),
     "reset after the lock is taken": (faults.reset(carried_out=True), {"verb": "create", "resource": "leases"}),
     "reset after the lock is released": (faults.reset(carried_out=True), {"verb": "delete", "resource": "leases"}),
-    "slow": (faults.slow(1.5), {"verb": "patch", "times": 2}),
+    "slow": (faults.slow(1.0), {"verb": "patch", "times": 2}),
     "a truncated list": (faults.truncated(), {"verb": "list"}),
     "a truncated discovery": (faults.truncated(), {"resource": "/apis"}),
     "a truncated answer to an apply": (faults.truncated(), {"verb": "patch", "times": 2}),
@@ -180,6 +180,19 @@ def test_one_failure_hides_no_other_outcome(fake: FakeApi, apply_fake: Apply) ->
     assert len(result["created"]) == 7
     assert fake.count("patch") == 8, "a webhook that does not answer is not asked again"
     expect_converged(fake, apply_fake, OBJECTS)
+
+
+def test_an_answer_that_does_not_come(fake: FakeApi, apply_fake: Apply, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "READ_TIMEOUT", 0.5)
+    once = fake.inject(faults.slow(1.2), verb="patch", name="c1")
+    assert not apply_fake(OBJECTS).get("failed") and once.met
+    changed = [config_map("default", f"c{number}", value="2") for number in range(8)]
+    always = fake.inject(faults.slow(1.2), verb="patch", name="c1", times=100)
+    result = apply_fake(changed)
+    assert "the API server cannot be reached: no answer in time. It has answered before" in result["msg"]
+    assert always.met == 2, "each silence costs a time-out"
+    time.sleep(1.2)  # what was sent is carried out all the same
+    expect_converged(fake, apply_fake, changed)
 
 
 def test_an_api_server_that_never_comes_back(fake: FakeApi, apply_fake: Apply, monkeypatch: pytest.MonkeyPatch) -> None:
