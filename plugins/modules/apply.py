@@ -171,7 +171,7 @@ failed_objects:
   returned: always
 prune:
   description:
-    - What is no longer listed. RV(prune[].action) is V(candidate) for what stays until O(prune=true) is given,
+    - What is no longer listed. C(action) is V(candidate) for what stays until O(prune=true) is given,
       V(deleted) or V(released) for what went or would go, and V(kept) for what another manager has taken over.
   type: list
   elements: dict
@@ -208,6 +208,7 @@ from ..module_utils.kube.apply import Applier
 from ..module_utils.kube.conditions import WAIT_OPTIONS, parse, wait_for
 from ..module_utils.kube.connection import connect
 from ..module_utils.kube.delete import Remover
+from ..module_utils.kube.given import refuse_bad_options
 from ..module_utils.kube.settings import Settings
 from ..module_utils.manifests.items import load_items
 from ..module_utils.progress import Progress
@@ -237,6 +238,7 @@ OPTIONS: dict[str, dict[str, t.Any]] = {
 
 def run(params: Mapping[str, t.Any], check: bool, diff: bool = False) -> list[Outcome]:
     """One outcome per object."""
+    refuse_bad_options(params)
     settings = Settings(
         mesh=params["mesh"],
         inventory_namespace=params["inventory_namespace"],

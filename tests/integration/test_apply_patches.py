@@ -68,7 +68,7 @@ def test_a_patch_never_creates(apply: Apply, client: Client, namespace: str) -> 
     for check in (True, False):
         result = apply([enrol(missing)], check=check)
         assert result["msg"] == (
-            f"v1 Namespace {missing}: it does not exist, and a patch never creates its object: create it first"
+            f"v1 Namespace {missing}: it does not exist, and a patch never creates its object. Create it first"
         )
     assert client.get("v1", "Namespace", missing) is None
     assert apply([release(missing)])["changed"] is False

@@ -78,6 +78,13 @@ def _hint(status: int, reason: str, message: str, causes: tuple[Cause, ...]) -> 
         return "The user of this kubeconfig lacks the right"
     if status == 429:
         return "The API server is overloaded: run again later"
+    if status == 413 or "Too long: may not be more than" in message:
+        return "Make the object smaller: split what it holds"
+    if status in (400, 422):
+        immutable = "field is immutable" in message or "may not change" in message
+        return "Delete the object first, or leave that field as it is" if immutable else "Mend the manifest"
+    if status == 404 and message.startswith("namespaces "):
+        return "Add the namespace to the set, or create it first"
     if status >= 500:
         return "The API server or its etcd is in trouble: run again when it is well"
     return ""

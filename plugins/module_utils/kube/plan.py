@@ -68,7 +68,7 @@ def decide(item: Item, live: Object | None, record: Record | None, served: Serve
     if live is None:
         return _decide_missing(item, record, served, sent)
     if live["metadata"].get("deletionTimestamp"):
-        return Decision(item, Verdict.FAIL, live, record, sent, "it is being deleted; run again when it is gone")
+        return Decision(item, Verdict.FAIL, live, record, sent, "it is being deleted. Run again when it is gone")
     entry = apply_entry(live, item.manager)
     if item.releases:
         verdict = Verdict.CHANGE if entry else Verdict.UNCHANGED
@@ -113,7 +113,7 @@ def _decide_missing(item: Item, record: Record | None, served: Served, sent: str
         None,
         record,
         sent,
-        "it does not exist, and a patch never creates its object: create it first",
+        "it does not exist, and a patch never creates its object. Create it first",
     )
 
 

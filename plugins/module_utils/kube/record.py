@@ -92,7 +92,7 @@ def decode(text: str) -> Records:
             entry = json.loads(line)
             api_version, kind, namespace, name = entry.pop("object")
             record = Record(Identity.parse(api_version, kind, name, namespace), **entry)
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, AttributeError):
             continue
         records[record.key] = record
     return records

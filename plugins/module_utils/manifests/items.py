@@ -23,6 +23,7 @@ DEFAULT_MANAGER = "alauda.ambient"
 DEFAULT_INVENTORY = "manifests"
 WAVE_RANGE = range(-30, 970)
 _KEYS = {"object", "wave", "patch", "manager", "gone"}
+_LONGEST_NAME = 253
 _SUFFIXES = (".json", ".yaml", ".yml")
 _ROLE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
 _ROLE_HINT = "Role files are written by the roles: run them again"
@@ -83,7 +84,7 @@ def load_items(
     or `objects` was given, even if empty. Raises AmbientError with the file and the place in it for anything that is
     no set of objects, and where one manager would have two says about one object.
     """
-    _refuse_bad_role(inventory, "'inventory' must be the name of an inventory", path="", hint=_NAME_HINT)
+    _refuse_bad_role(inventory, "must be the name of an inventory", path="inventory", hint=_NAME_HINT)
     items: list[Item] = []
     roles: set[str] = set()
     for path in paths:
@@ -211,6 +212,10 @@ def _located(path: str, name: str, entries: Any, role: str) -> list[Item]:
             if not isinstance(entry, dict):
                 raise AmbientError(f"must be a mapping, it is {type(entry).__name__}")
             items.append(item_from(entry, role))
+        except RecursionError as error:
+            raise AmbientError(
+                "is nested too deep", path=f"{path}, {name} {number + 1}", hint="Mend that entry of the file"
+            ) from error
         except AmbientError as error:
             hint = error.hint or "Mend that entry of the file"
             raise AmbientError(error.message, path=f"{path}, {name} {number + 1}", hint=hint) from error
@@ -225,10 +230,20 @@ def _refuse_bad_object(obj: Object) -> None:
                 raise AmbientError(
                     f"metadata.{key} is set by the API server", hint="Remove it: a manifest is no copy of a live object"
                 )
+        name = metadata.get("name")
+        if isinstance(name, str) and (name in (".", "..") or "/" in name or "%" in name or len(name) > _LONGEST_NAME):
+            raise AmbientError(
+                f"metadata.name is no name of an object: {_shortened(name)!r}",
+                hint=f"Up to {_LONGEST_NAME} characters, no '/' or '%'",
+            )
         for key in ("labels", "annotations"):
             _refuse_non_text(metadata.get(key), f"metadata.{key}")
     if not _finite(obj):
         raise AmbientError("holds a number that is not finite")
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:60]}…"
 
 
 def _refuse_non_text(values: Any, path: str) -> None:

@@ -8,6 +8,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
+from ..errors import AmbientError
 from .identity import Object
 
 _TEMPLATE = ("spec", "template", "spec")
@@ -31,7 +32,7 @@ def normal(obj: Object) -> Object:
     precedence, nor take away one that we no longer set.
     """
     kind = (obj.get("apiVersion"), obj.get("kind"))
-    if kind == ("v1", "Secret") and "stringData" in obj:
+    if kind == ("v1", "Secret"):
         return _secret(obj)
     path = _POD_SPECS.get(kind) if all(isinstance(word, str) for word in kind) else None  # type: ignore[arg-type]
     return obj if path is None else _pod(obj, path)
@@ -50,13 +51,25 @@ def _pod(obj: Any, path: tuple[str, ...]) -> Any:
 
 
 def _secret(obj: Object) -> Object:
+    for field in ("data", "stringData"):
+        _refuse_non_text(obj.get(field), field)
+    if "stringData" not in obj:
+        return obj
     plain, data = obj["stringData"] or {}, obj.get("data") or {}
-    if not isinstance(data, Mapping) or not _texts(plain):
-        return obj  # the API server says what is wrong with it
-    merged: dict[str, Any] = {**data, **{key: base64.b64encode(text.encode()).decode() for key, text in plain.items()}}
+    merged: dict[str, Any] = {
+        **data,
+        **{key: base64.b64encode((text or "").encode()).decode() for key, text in plain.items()},
+    }
     rest = {key: value for key, value in obj.items() if key != "stringData"}
     return {**rest, "data": merged} if merged else rest
 
 
-def _texts(values: Any) -> bool:
-    return isinstance(values, Mapping) and all(isinstance(text, str) for text in values.values())
+def _refuse_non_text(values: Any, field: str) -> None:
+    """Here and not by the API server: its message would show the value."""
+    if values is None:
+        return
+    if not isinstance(values, Mapping):
+        raise AmbientError(f"{field} of a Secret must be a mapping", hint="Give texts by key")
+    for key, value in values.items():
+        if value is not None and not isinstance(value, str):
+            raise AmbientError(f"{field}[{key}] of a Secret must be a text", hint="Put it in quotes")

@@ -168,5 +168,5 @@ def test_roles_count_also_without_items(tmp_path: Path) -> None:
 
 
 def test_an_inventory_has_a_name_like_a_role() -> None:
-    with pytest.raises(AmbientError, match=r"^'inventory' must be the name of an inventory, it is 'a/b'"):
+    with pytest.raises(AmbientError, match=r"^inventory: must be the name of an inventory, it is 'a/b'"):
         load_items([], [], "a/b")

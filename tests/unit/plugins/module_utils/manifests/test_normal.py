@@ -8,6 +8,7 @@ import copy
 from typing import Any
 
 import pytest
+from ansible_collections.alauda.ambient.plugins.module_utils.errors import AmbientError
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.normal import normal
 
 
@@ -40,9 +41,6 @@ def test_said_in_other_words(given: dict[str, Any], sent: dict[str, Any]) -> Non
 @pytest.mark.parametrize(
     "given",
     [
-        secret(stringData={"a": 1}),
-        secret(stringData=["a"]),
-        secret(stringData={"a": "x"}, data="y"),
         {**secret(stringData={"a": "x"}), "apiVersion": "other.example/v1"},
         deployment(containers=[]),
         {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": None}},
@@ -53,3 +51,18 @@ def test_said_in_other_words(given: dict[str, Any], sent: dict[str, Any]) -> Non
 )
 def test_left_as_it_is(given: dict[str, Any]) -> None:
     assert normal(given) is given
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (secret(stringData={"a": 1234567}), "stringData[a] of a Secret must be a text. Put it in quotes"),
+        (secret(data={"a": ["1234567"]}), "data[a] of a Secret must be a text. Put it in quotes"),
+        (secret(stringData=["1234567"]), "stringData of a Secret must be a mapping. Give texts by key"),
+        (secret(stringData={"a": "x"}, data="1234567"), "data of a Secret must be a mapping. Give texts by key"),
+    ],
+)
+def test_a_secret_that_is_no_text_is_refused_without_its_value(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(AmbientError) as caught:
+        normal(given)
+    assert str(caught.value) == says
