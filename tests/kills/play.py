@@ -11,7 +11,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,25 +36,30 @@ class Process:
 
 
 class Play:
-    """A playbook of this collection, started at once; what it says stands in `output`."""
+    """A command, started at once, in a process group of its own; what it says stands in the file `output`."""
 
-    def __init__(self, playbook: str, variables: dict[str, Any], folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.output = folder / f"{Path(playbook).stem}.txt"
-        command = [CHECKOUT / ".venv/bin/ansible-playbook", f"playbooks/{playbook}", "-e", json.dumps(variables)]
+    def __init__(self, command: Sequence[str | Path], output: Path) -> None:
+        self.output = output
         environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "false"}
-        with self.output.open("w") as output:
+        with output.open("w") as said:
             self._process = subprocess.Popen(
                 command,
                 cwd=CHECKOUT,
                 env=environment,
-                stdout=output,
-                stderr=output,
+                stdout=said,
+                stderr=said,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
         self.begun = time.time()
         self.seconds = 0.0
+
+    @classmethod
+    def of(cls, playbook: str, variables: dict[str, Any], folder: Path) -> Play:
+        """A playbook of this collection."""
+        folder.mkdir(parents=True, exist_ok=True)
+        command = [str(CHECKOUT / ".venv/bin/ansible-playbook"), f"playbooks/{playbook}", "-e", json.dumps(variables)]
+        return cls(command, folder / f"{Path(playbook).stem}.txt")
 
     def wait(self, seconds: float) -> int | None:
         """The exit status, None while it still runs after so many seconds."""
@@ -67,7 +72,7 @@ class Play:
 
     def kill_parent(self) -> list[Process]:
         """SIGKILL for ansible-playbook alone; what it leaves behind, which goes on by itself."""
-        children = self._descendants()
+        children = self.descendants()
         self._process.kill()
         self._process.wait()
         return [child for child in children if child.alive]
@@ -76,7 +81,7 @@ class Play:
         """SIGKILL for the process group, and for those that Ansible gives to its workers: nothing goes on."""
         pids: list[int] = []
         while True:  # stopped first, so that none starts another meanwhile
-            new = [pid for pid in (self._process.pid, *(p.pid for p in self._descendants())) if pid not in pids]
+            new = [pid for pid in (self._process.pid, *(p.pid for p in self.descendants())) if pid not in pids]
             if not new:
                 break
             for pid in new:
@@ -91,7 +96,8 @@ class Play:
                 os.killpg(group, signal.SIGKILL)
         self._process.wait()
 
-    def _descendants(self) -> list[Process]:
+    def descendants(self) -> list[Process]:
+        """All that it has started, directly or not, and that still has a living line to it."""
         children: dict[int, list[Process]] = {}
         for pid, parent, started in _processes():
             children.setdefault(parent, []).append(Process(pid, started))
