@@ -74,18 +74,33 @@ class Slot:
             del node[self.path[-1]]
 
     def owners(self, obj: Object) -> set[str]:
-        """The managers that own the value."""
+        """The managers that own the value.
+
+        Of one in an element of a list: those who own the element too. It goes with those who brought it, whatever
+        others have put into it.
+        """
         steps = [f"f:{step}" if isinstance(step, str) else f"k:{_compact(dict(step))}" for step in self.path]
         if self.member:
             steps.append(f"v:{_compact(self.member)}")
-        found = set()
-        for entry in obj["metadata"].get("managedFields") or []:
-            node: Any = entry.get("fieldsV1")
-            for step in steps:
-                node = node.get(step) if isinstance(node, Mapping) else None
-            if node is not None:
-                found.add(str(entry["manager"]))
-        return found
+        found = _owners(obj, steps)
+        elements = [number for number, step in enumerate(self.path) if not isinstance(step, str)]
+        return found & _owners(obj, [*steps[: elements[-1] + 1], "."]) if elements else found
+
+    def holders(self, obj: Object) -> set[str]:
+        """The managers that own the value, whoever owns what it stands in."""
+        steps = [f"f:{step}" if isinstance(step, str) else f"k:{_compact(dict(step))}" for step in self.path]
+        return _owners(obj, steps)
+
+
+def _owners(obj: Object, steps: list[str]) -> set[str]:
+    found = set()
+    for entry in obj["metadata"].get("managedFields") or []:
+        node: Any = entry.get("fieldsV1")
+        for step in steps:
+            node = node.get(step) if isinstance(node, Mapping) else None
+        if node is not None:
+            found.add(str(entry["manager"]))
+    return found
 
 
 def _below(node: Any, step: Step) -> Any:

@@ -161,7 +161,7 @@ class Game:
             if ours[name] is not ABSENT and digest(slot.get(before)) != digest(ours[name])
         ]
         # Until the first apply that sets something the API server keeps no account.
-        holders = {"before-first-apply"}.union(*(slot.owners(before) - {DEFAULT_MANAGER} for slot in differing))
+        holders = {"before-first-apply"}.union(*(slot.holders(before) - {DEFAULT_MANAGER} for slot in differing))
         assert reason.startswith("conflict: ") and "set force_conflicts to take it over" in reason
         assert any(f"is held by {holder}" in reason for holder in holders), (reason, holders)
 
