@@ -62,6 +62,7 @@ class Waiter:
         self._live: dict[Identity, Object] = {}
         self._first: dict[Identity, Verdict] = {}
         self._unheard: set[Identity] = set()
+        self._unreadable: set[Identity] = set()
         self.left: dict[Identity, str] = dict.fromkeys(rules, "not yet seen")
         self.failed: dict[Identity, str] = {}
 
@@ -82,7 +83,8 @@ class Waiter:
 
     def explained(self, client: Client) -> dict[Identity, str]:
         """Why, for each that is not ready: what it lacks, and the cause behind that."""
-        because = {identity: _because(client, identity) for identity in sorted(self.failed or self.left)[:_MAX_REASONS]}
+        unexplained = sorted(set(self.failed or self.left) - self._unreadable)
+        because = {identity: _because(client, identity) for identity in unexplained[:_MAX_REASONS]}
         if not self.failed:
             ending = f" after {self._timeout:.0f} s"
             return {identity: f"{text}{ending}{because.get(identity, '')}" for identity, text in self.left.items()}
@@ -102,6 +104,7 @@ class Waiter:
                     text = f"cannot be read: {getattr(news.error, 'message', news.error)}"
                     if news.refused:
                         self.failed[identity] = text
+                        self._unreadable.add(identity)
                         self._settle(identity)
                     else:
                         self.left[identity] = text
