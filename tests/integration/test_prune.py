@@ -309,16 +309,37 @@ def test_what_another_manager_applies_too_is_kept(
         "forced": ("kept", "kubectl has taken it over: we own no field of it any more"),
         "client-side": ("kept", "kubectl-client-side-apply has taken it over: it applies this object too"),
     }
-    assert actions(result)["partly"] == ("deleted" if prune else "candidate"), "one field more is no take-over"
-    left = ["client-side", "forced", "same", "stays"]
-    assert there(client, namespace) == (left if prune else sorted([*left, "partly"]))
+    assert actions(result)["partly"] == "candidate"
+    assert "somebody applies a part of it: it goes when that is given up, or by hand" in reasons(result)
+    assert there(client, namespace) == ["client-side", "forced", "partly", "same", "stays"]
     if not prune:
         assert writes() == []
         return
-    assert recorded(client, namespace) == ["stays"], "what is another's is said once, then forgotten"
+    assert recorded(client, namespace) == ["partly", "stays"], "what is another's is said once, then forgotten"
     writes()
-    assert apply(objects[:1], prune=True)["prune"] == []
+    assert actions(apply(objects[:1], prune=True)) == {"partly": "candidate"}
     assert writes() == []
+
+
+def test_absent_keeps_what_another_has_made_its_own(apply: Apply, client: Client, namespace: str) -> None:
+    plain = {**config_map(namespace, "plain", key="1"), "metadata": {"name": "plain", "namespace": namespace}}
+    forced = {**plain, "metadata": {"name": "forced", "namespace": namespace}}
+    ours = config_map(namespace, "ours", key="1")
+    announced = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "late", "namespace": namespace}}
+    broken = {"object": config_map("no-such-namespace", "lost"), "wave": -20}
+    listed = [plain, forced, ours]
+    apply([*listed])
+    apply([*listed, broken, {"object": announced, "wave": -5}])
+    client.apply({**forced, "data": {"key": "2"}}, "argocd", force=True)
+    client.apply(ours, "argocd")
+    client.delete(Identity.of(plain))
+    client.create(plain, manager="kubectl-create")
+    client.create({**announced, "data": {"users": "1"}}, manager="kubectl-create")
+    result = apply([*listed, announced], state="absent")
+    report = json.loads(Path(result["report_file"]).read_text())
+    told = {entry["object"].rpartition("/")[2]: entry["action"] for entry in report["objects"]}
+    assert told == {"plain": "kept", "forced": "kept", "late": "kept", "ours": "deleted"}
+    assert there(client, namespace) == ["forced", "late", "plain"]
 
 
 def test_a_status_written_by_a_controller_is_no_take_over(apply: Apply, client: Client, namespace: str) -> None:
@@ -571,7 +592,7 @@ def test_absent_takes_the_namespace_that_was_made_for_the_inventory(
     apply: Apply, client: Client, namespace: str, writes: Writes
 ) -> None:
     home = f"{namespace}-home"
-    objects = [config_map(namespace, "a"), config_map(home, "inside")]
+    objects = [config_map(namespace, "a"), own(config_map(home, "inside"), namespace)]
     apply([objects[0]], inventory_namespace=home)
     apply(objects, inventory_namespace=home)
     users = {**config_map(home, "users"), "metadata": {"name": "users", "namespace": home}}

@@ -23,6 +23,7 @@ from .inventory import INVENTORY_LABEL, Inventory
 from .ledger import not_saved
 from .lock import Lock
 from .outcome import Outcome
+from .owners import taken_over
 from .plan import still_there
 from .prune import Pruner, candidates
 from .removing import Taker, foresee, in_order, pending, step
@@ -103,6 +104,12 @@ class Remover:
         if record is not None and record.existed:
             reason = "it was there before our first apply: only our fields are released"
             return Outcome(item, words.RELEASED if held else words.KEPT, reason=reason, before=live)
+        # Our label says that it is of our installation, whoever applies it by now.
+        theirs = (
+            taken_over(live, record, self._settings.mesh) if record and mesh_of(live) != self._settings.mesh else ""
+        )
+        if theirs:
+            return Outcome(item, words.KEPT, reason=theirs)
         return Outcome(item, words.DELETED, before=live)
 
     def _has_work(self, planned: Iterable[Outcome]) -> bool:

@@ -37,9 +37,22 @@ def taken_over(live: Mapping[str, Any], record: Record, mesh: str) -> str:
     applying = [
         *holders(live, ("metadata", "annotations", _LAST_APPLIED)),
         *(name for name, fields in others.items() if wanted and wanted <= frozenset(_leaves(fields))),
-        *(name for name in others if entry is None and apply_entry(live, name) is not None),
     ]
-    return f"{applying[0]} has taken it over: it applies this object too" if applying else ""
+    if applying:
+        return f"{applying[0]} has taken it over: it applies this object too"
+    sharing = applied_by_others(live)
+    if sharing and ours <= {_MESH_LABEL}:
+        return f"{_named(sharing)} has taken it over: nothing but our label is left of what we applied"
+    return ""
+
+
+def applied_by_others(live: Mapping[str, Any]) -> list[str]:
+    """The managers that are not us and that apply more to the object than labels and annotations."""
+    return [
+        name
+        for name, fields in _others(live).items()
+        if set(fields) - {"f:metadata"} and apply_entry(live, name) is not None
+    ]
 
 
 def owned_labels(live: Mapping[str, Any], manager: str) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from .hidden import NOT_SEEN, Hidden
 from .inventory import Inventory
 from .ledger import not_saved
 from .outcome import Outcome
-from .owners import owned_labels, taken_over
+from .owners import applied_by_others, owned_labels, taken_over
 from .plan import still_there
 from .record import Record
 from .removing import Taker, foresee, in_order, pending, step
@@ -163,14 +163,17 @@ class Pruner:
             theirs = taken_over(live, record, self._settings.mesh)
             if theirs:
                 return replace(planned, action=words.KEPT, reason=theirs)
-            refused = self._refused(record)
+            refused = self._refused(record, live)
             if refused:
                 return replace(planned, action=words.CANDIDATE, reason=refused)
             planned = replace(planned, action=words.DELETED, reason="" if self._settings.prune else "prune deletes it")
         return planned if self._settings.prune else replace(planned, action=words.CANDIDATE)
 
-    def _refused(self, record: Record) -> str:
+    def _refused(self, record: Record, live: Object) -> str:
         identity = record.identity
+        sharing = applied_by_others(live)
+        if sharing:
+            return f"{', '.join(sharing)} applies a part of it: it goes when that is given up, or by hand"
         if identity.kind == "Namespace" and identity.name == self._inventory.namespace:
             return "it holds the inventory: only state absent removes it"
         if identity.kind in CLUSTER_SCOPED and not self._settings.prune_cluster_scoped:

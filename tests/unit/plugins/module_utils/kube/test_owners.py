@@ -7,7 +7,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.alauda.ambient.plugins.module_utils.kube.owners import owned_labels, taken_over
+from ansible_collections.alauda.ambient.plugins.module_utils.kube.owners import (
+    applied_by_others,
+    owned_labels,
+    taken_over,
+)
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.record import Record
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.identity import Identity
 
@@ -68,7 +72,9 @@ def test_every_field_counts_also_those_in_lists() -> None:
 
 def test_where_only_the_label_is_ours_it_is_what_counts() -> None:
     ours = entry("alauda.ambient", {"f:metadata": LABEL})
-    assert taken_over(live(ours, entry("x", DATA)), record(), "one") == ""
+    assert taken_over(live(ours, entry("x", DATA, "Update")), record(), "one") == ""
+    told = "x has taken it over: nothing but our label is left of what we applied"
+    assert taken_over(live(ours, entry("x", DATA)), record(), "one") == told, "forced away from us"
     assert taken_over(live(ours, entry("x", {"f:metadata": LABEL})), record(), "one").startswith("x has taken it over")
 
 
@@ -100,3 +106,14 @@ def test_owned_labels() -> None:
     fields: dict[str, Any] = {"f:metadata": {"f:labels": {".": {}, "f:b": {}, "f:a": {}}, "f:annotations": {"f:c": {}}}}
     assert owned_labels(live(entry("alauda.ambient/enrolment", fields)), "alauda.ambient/enrolment") == ("a", "b")
     assert owned_labels(live(), "alauda.ambient/enrolment") == ()
+
+
+def test_who_else_applies_a_part() -> None:
+    others = [
+        entry("cainjector", DATA),
+        entry("labeller", {"f:metadata": LABEL}),
+        entry("scaler", DATA, "Update"),
+        entry("controller", DATA, "Apply", "status"),
+        entry("alauda.ambient/other", DATA),
+    ]
+    assert applied_by_others(live(OURS, *others)) == ["cainjector"]
