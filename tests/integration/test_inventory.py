@@ -91,3 +91,26 @@ def test_a_namespace_made_for_the_inventory_is_known_as_ours(apply: Apply, clien
     apply([config_map(namespace)], inventory_namespace=home)
     assert Inventory(client, home, namespace).namespace_is_ours()
     assert not Inventory(client, namespace, namespace).namespace_is_ours()
+
+
+def test_names_that_look_alike_are_kept_apart(apply: Apply, client: Client, namespace: str) -> None:
+    for number, role in enumerate(("my_shop", "my-shop", "My.Shop")):
+        result = apply([config_map(namespace, f"c{number}")], role=role)
+        assert result["counts"]["created"] == 1, result
+    assert {each["metadata"]["labels"][INVENTORY_LABEL] for each in shards(client, namespace)} == {
+        "my_shop",
+        "my-shop",
+        "My.Shop",
+    }
+
+
+def test_what_somebody_made_since_our_announcement_is_theirs(apply: Apply, client: Client, namespace: str) -> None:
+    bad = config_map("no-such-namespace", "bad")
+    plain = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "late", "namespace": namespace}}
+    items = [{"object": bad, "wave": 0}, {"object": {**plain, "data": {"a": "1"}}, "wave": 10}]
+    assert apply(items)["failed"]
+    client.create({**plain, "data": {"b": "2"}}, manager="somebody")
+    assert apply(items[1:])["counts"]["failed"] == 0
+    apply(items[1:], state="absent")
+    left = client.get("v1", "ConfigMap", "late", namespace)
+    assert left is not None and left["data"] == {"b": "2"}

@@ -16,6 +16,7 @@ from ..manifests.labels import MESH_LABEL
 from .client import Client
 from .errors import ApiError
 from .fields import apply_entry
+from .naming import object_name
 from .record import Record, Records, decode, encode
 
 INVENTORY_LABEL = "ambient.alauda.io/inventory"
@@ -143,9 +144,7 @@ class Inventory:
 
     def name(self, role: str, number: int = 0) -> str:
         """The name of the ConfigMap that holds a shard of a role."""
-        first = f"ambient-inventory-{self._mesh}-{role}".replace("_", "-").lower()
-        # A plain number could be the end of another role's name.
-        return f"{first}-{_mark(self._mesh, role, str(number))}-{number}" if number else first
+        return object_name("ambient-inventory", self._mesh, role, number)
 
     def _config_map(self, role: str, number: int, text: str, records: Iterable[Record]) -> Object:
         name = self.name(role, number)
@@ -176,7 +175,3 @@ def _applyset_id(name: str, namespace: str) -> str:
     """As kubectl names an ApplySet by its parent, so that its --prune refuses what another tool keeps."""
     digest = hashlib.sha256(f"{name}.{namespace}.ConfigMap.".encode()).digest()
     return f"applyset-{base64.urlsafe_b64encode(digest).decode().rstrip('=')}-v1"
-
-
-def _mark(*parts: str) -> str:
-    return hashlib.sha256("/".join(parts).encode()).hexdigest()[:6]

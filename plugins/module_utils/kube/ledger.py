@@ -15,7 +15,7 @@ from ..manifests.labels import mesh_of, own
 from . import outcome as words
 from .client import Client
 from .errors import explain
-from .fields import owned_digest
+from .fields import apply_entry, owned_digest
 from .inventory import INVENTORY_MANAGER, Inventory
 from .outcome import Outcome
 from .plan import Decision, Verdict
@@ -38,11 +38,23 @@ class Ledger:
         for decision in decisions:
             item, record = decision.item, decision.record
             if record is None and decision.verdict in (Verdict.CREATE, Verdict.CHANGE):
-                existed = decision.live is not None and mesh_of(decision.live) != self._mesh
-                record = Record.announced(item, existed)
-            if record is not None and item.key not in self._inventory.of(item.role):
-                self._inventory.note(item, record)  # new, or come from another role
+                record = Record.announced(item, existed=False)
+            if record is None:
+                continue
+            if self._is_theirs(decision, record):
+                record = replace(record, existed=True)
+            if self._inventory.of(item.role).get(item.key) != record:
+                self._inventory.note(item, record)  # new, come from another role, or made anew by somebody
         self._inventory.save(self._roles)
+
+    def _is_theirs(self, decision: Decision, record: Record) -> bool:
+        """Whether the live object was made by somebody else: it has neither our label nor a field of ours."""
+        live = decision.live
+        if live is None or decision.verdict is Verdict.UNCHANGED or mesh_of(live) == self._mesh:
+            return False
+        if record.sent and not record.live:  # what says no more than a name leaves no trace of its manager
+            return False
+        return apply_entry(live, decision.item.manager) is None
 
     def remember(self, decision: Decision, before: Object | None, after: Object) -> None:
         """Note a success, in memory."""

@@ -18,6 +18,7 @@ from ..manifests.identity import Identity, Object
 from ..manifests.labels import own
 from .client import Client
 from .errors import ApiError
+from .naming import object_name
 
 DURATION = 15  # seconds without a renewal after which a holder counts as dead
 _RENEW = 5.0
@@ -42,7 +43,7 @@ class Lock:
         self._mesh = mesh
         self._timeout = timeout
         self._progress = progress
-        self._lease = Identity.parse("coordination.k8s.io/v1", "Lease", f"ambient-lock-{mesh}".lower(), namespace)
+        self._lease = Identity.parse("coordination.k8s.io/v1", "Lease", object_name("ambient-lock", mesh), namespace)
         self._me = f"{socket.gethostname()}_{os.getpid()}_{uuid.uuid4().hex[:8]}"
         self._version = ""
         self._renewed = 0.0
