@@ -142,3 +142,34 @@ def test_ownership_is_compared_without_times() -> None:
 def test_a_digest_knows_types() -> None:
     assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
     assert len({digest(value) for value in (1, "1", None, "", True, [], {})}) == 7
+
+
+def emptied(values: Any, annotations: Any) -> dict[str, Any]:
+    """A live object of which we sent an empty list and an empty map."""
+    owned = {"f:metadata": {"f:annotations": {}}, "f:spec": {"f:list": {'k:{"a":1,"b":2}': {".": {}, "f:values": {}}}}}
+    entry = {"manager": "ours", "operation": "Apply", "apiVersion": "v1", "fieldsV1": owned}
+    metadata = {"name": "a", "managedFields": [entry], **({} if annotations is None else {"annotations": annotations})}
+    return {"metadata": metadata, "spec": {"list": [{"a": 1, "b": 2, "values": values}]}}
+
+
+def test_what_others_put_where_we_sent_nothing_is_theirs() -> None:
+    # The key `b` is one that the API server has filled in.
+    sent = {"metadata": {"annotations": {}}, "spec": {"list": [{"a": 1, "values": []}]}}
+    ours = owned_digest(emptied([], None), "ours", sent)
+    assert owned_digest(emptied([1], {"theirs": "x"}), "ours", sent) == ours
+    assert owned_digest(emptied([1], None), "ours") != owned_digest(emptied([], None), "ours")
+    filled = {"metadata": {"annotations": {}}, "spec": {"list": [{"a": 1, "values": [0]}]}}
+    assert owned_digest(emptied([1], None), "ours", filled) != owned_digest(emptied([0], None), "ours", filled)
+
+
+def test_doubles_in_a_list_are_all_ours_to_see() -> None:
+    once = deployment()
+    twice = deployment()
+    twice["spec"]["containers"].append({"name": "main", "image": "other"})
+    assert owned_digest(once, "ours") != owned_digest(twice, "ours")
+
+
+def test_true_is_not_one() -> None:
+    one: dict[str, Any] = {"metadata": {"name": "a"}, "spec": {"x": 1, "y": [1]}}
+    assert changed_paths(one, {**one, "spec": {"x": True, "y": [True]}}) == ["spec.x", "spec.y"]
+    assert changed_paths(one, one) == []
