@@ -55,6 +55,30 @@ def pod(client: Client, namespace: str, name: str, app: str, status: dict[str, A
     return obj
 
 
+def webhook(namespace: str) -> Object:
+    """A webhook configuration that concerns nothing."""
+    hook = {
+        "name": "hook.tests.example",
+        "clientConfig": {"service": {"namespace": namespace, "name": "hook"}},
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+        "failurePolicy": "Ignore",
+        "rules": [{"apiGroups": ["tests.example"], "apiVersions": ["v9"], "operations": ["*"], "resources": ["none"]}],
+    }
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": f"hook-{namespace}"},
+        "webhooks": [hook],
+    }
+
+
+def container(waiting: dict[str, Any], **status: Any) -> dict[str, Any]:
+    """The status of a container that waits."""
+    known = {"name": "main", "image": "x", "imageID": "", "ready": False, "restartCount": 0}
+    return {**known, "state": {"waiting": waiting}, **status}
+
+
 def event(client: Client, about: Object, reason: str, message: str, last: str = "2026-01-01T00:00:00Z") -> None:
     """A warning about an object."""
     metadata = about["metadata"]

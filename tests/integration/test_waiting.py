@@ -18,38 +18,14 @@ from ansible_collections.alauda.ambient.plugins.module_utils.manifests.identity 
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.items import Item
 from apiserver import ApiServer
 from cases import Apply, config_map, live
-from planted import ROLLED_OUT, deployment, event, pod, served_kind, status_of
+from planted import ROLLED_OUT, container, deployment, event, pod, served_kind, status_of, webhook
 
 OWN_APISERVER = True  # CRDs of the Gateway API that are none
-
-
-def webhook(namespace: str) -> Object:
-    """A webhook configuration that concerns nothing."""
-    hook = {
-        "name": "hook.tests.example",
-        "clientConfig": {"service": {"namespace": namespace, "name": "hook"}},
-        "admissionReviewVersions": ["v1"],
-        "sideEffects": "None",
-        "failurePolicy": "Ignore",
-        "rules": [{"apiGroups": ["tests.example"], "apiVersions": ["v9"], "operations": ["*"], "resources": ["none"]}],
-    }
-    return {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingWebhookConfiguration",
-        "metadata": {"name": f"hook-{namespace}"},
-        "webhooks": [hook],
-    }
 
 
 def roll_out(client: Client, obj: Object) -> None:
     """What the Deployment controller writes when all pods are up."""
     status_of(client, obj, **ROLLED_OUT)
-
-
-def container(waiting: dict[str, Any], **status: Any) -> dict[str, Any]:
-    """The status of a container that waits."""
-    known = {"name": "main", "image": "x", "imageID": "", "ready": False, "restartCount": 0}
-    return {**known, "state": {"waiting": waiting}, **status}
 
 
 def wait(client: Client, *objects: Object, timeout: float = 2) -> dict[str, str]:
