@@ -23,6 +23,7 @@ OWN_APISERVER = True  # the inventory in istio-system belongs to this module's m
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 MODE = "istio.io/dataplane-mode"
+SELECTORS = [{"matchLabels": {"mesh": "on"}}]
 KEPT_TASKS = re.compile("patches of the declared namespaces|Plan what|Write one wave|Take away")
 Play = Callable[..., str]
 
@@ -53,8 +54,7 @@ def play(apiserver: Any, tmp_path: Path) -> Play:
 
     def run(namespaces: list[str], **variables: Any) -> str:
         mesh = {"name": "default", "namespaces": [{"name": name, "state": "l4"} for name in namespaces]}
-        selectors = [{"matchLabels": {"mesh": "on"}}]
-        given = json.dumps({"ambient_mesh": mesh, "ambient_discovery_selectors": selectors, **variables})
+        given = json.dumps({"ambient_mesh": mesh, "ambient_discovery_selectors": SELECTORS, **variables})
         command = [program, "-i", "hosts.yml", "site.yml", "-e", given]
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -63,7 +63,9 @@ def play(apiserver: Any, tmp_path: Path) -> Play:
     return run
 
 
-def test_left_alone_until_ambient_prune(play: Play, client: Client, writes: Writes) -> None:
+def test_left_alone_until_ambient_prune(
+    play: Play, run_module: Callable[..., Any], client: Client, writes: Writes, tmp_path: Path
+) -> None:
     for name in ("shop", "past"):
         client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, "user")
 
@@ -72,7 +74,11 @@ def test_left_alone_until_ambient_prune(play: Play, client: Client, writes: Writ
         assert found is not None
         return set(found["metadata"]["labels"]) - {"kubernetes.io/metadata.name"}
 
-    assert "changed=2" in play(["past", "shop"])
+    declared = {"name": "default", "namespaces": [{"name": name, "state": "l4"} for name in ("past", "shop")]}
+    file = str(tmp_path / "before.json")
+    patches = {"mesh": declared, "dest": file, "discovery_selectors": SELECTORS, "kubeconfig": None, "host": None}
+    assert run_module("namespace_objects", patches)["count"] == 4
+    assert run_module("apply", {"files": [file], "work_dir": str(tmp_path)})["waves"] == [-30, 50]
     assert labels("past") == labels("shop") == {MODE, "mesh"}
 
     writes()
