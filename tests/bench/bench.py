@@ -56,6 +56,10 @@ def main(arguments: list[str] | None = None) -> int:
     print("\n" + "\n".join(report.table(rows)))
     if growth:
         print("\n" + "\n".join(report.growth_table(growth)))
+    if options.document:
+        report.put_into(options.document, "bench", report.table(report.read(options.output)))
+        if growth:
+            report.put_into(options.document, "growth", report.growth_table(growth))
     missed = [row for row in rows if not row.met]
     if ("site-unchanged", COMMAND) in samples:
         seconds = samples["site-unchanged", COMMAND].seconds
@@ -94,6 +98,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--cluster", type=Path, help="directory of an environment with a kind cluster: site.yml there")
     parser.add_argument("--dir", type=Path, default=CHECKOUT / "build/bench", help="working directory, made anew")
     parser.add_argument("--output", type=Path, default=CHECKOUT / "build/bench.json")
+    parser.add_argument("--document", type=Path, help="put the tables into this document, such as docs/engine.md")
     return parser
 
 

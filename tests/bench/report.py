@@ -71,6 +71,19 @@ def write(path: Path, comparisons: Iterable[Row]) -> None:
     path.write_text(json.dumps(kept + new, indent=1) + "\n")
 
 
+def read(path: Path) -> list[Row]:
+    """What `write` has left."""
+    return [Row(**row) for row in json.loads(path.read_text())]
+
+
+def put_into(document: Path, name: str, lines: Iterable[str]) -> None:
+    """Put lines between the marks `<!-- name -->` and `<!-- /name -->` of a document, in place of what is there."""
+    head, _mark, rest = document.read_text().partition(f"<!-- {name} -->\n")
+    _old, _mark, tail = rest.partition(f"<!-- /{name} -->")
+    text = "\n".join(["```text", *lines, "```"])
+    document.write_text(f"{head}<!-- {name} -->\n{text}\n<!-- /{name} -->{tail}")
+
+
 def table(comparisons: Sequence[Row]) -> list[str]:
     """Lines for people, with the bar and whether it is met."""
     lines = [f"{'case':18} {'ours':8} {'s':>8}   {'tool':16} {'s':>8}  {'ratio':>7}  bar"]

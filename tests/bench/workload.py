@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 Object = dict[str, Any]
 _SECURITY = "security.istio.io/v1"
 
 
 @dataclass(frozen=True)
 class Files:
-    """The same objects twice: manifests as a person keeps them, and one JSON document per line."""
+    """The same objects twice: a List in JSON, which the tools read, and one JSON document per line for the raw loop."""
 
     manifests: Path
     lines: Path
@@ -37,8 +35,8 @@ def objects(count: int, changed: int = 0) -> list[Object]:
 
 def write(directory: Path, name: str, content: list[Object]) -> Files:
     """Both files of one state."""
-    files = Files(directory / f"{name}.yaml", directory / f"{name}.jsonl")
-    files.manifests.write_text(yaml.dump_all(content, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper)))
+    files = Files(directory / f"{name}.json", directory / f"{name}.jsonl")
+    files.manifests.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": content}))
     files.lines.write_text("".join(json.dumps(obj) + "\n" for obj in content))
     return files
 

@@ -15,7 +15,11 @@ from bench.tools import COMMAND, KUBECTL, MODULE, RAW, BenchError, Sample, measu
 def test_a_small_bench_measures_and_writes_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "bench.json"
     small = ["--sizes", "30", "--tools", "raw", "--ours", "module", "--settle", "0", "--skip-growth"]
-    assert bench.main([*small, "--dir", str(tmp_path / "work"), "--output", str(output)]) == 0
+    document = tmp_path / "engine.md"
+    document.write_text("before\n<!-- bench -->\nold\n<!-- /bench -->\nafter\n")
+    assert (
+        bench.main([*small, "--dir", str(tmp_path / "work"), "--output", str(output), "--document", str(document)]) == 0
+    )
     rows = json.loads(output.read_text())
     assert [(row["case"], row["ours"], row["tool"]) for row in rows] == [
         ("create-30", "module", "raw"),
@@ -23,6 +27,8 @@ def test_a_small_bench_measures_and_writes_its_file(tmp_path: Path, capsys: pyte
         ("one-percent-30", "module", "raw"),
     ]
     assert all(row["seconds"] > 0 and row["ratio"] > 0 for row in rows)
+    assert "create-30 " in document.read_text() and "old" not in document.read_text()
+    assert document.read_text().endswith("<!-- /bench -->\nafter\n")
     told = capsys.readouterr().out
     assert "create-30 by module: " in told and "0 bars missed" in told
 
