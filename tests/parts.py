@@ -73,6 +73,13 @@ def parts(*, fresh: bool) -> tuple[Part, ...]:
         Part("toolchain", (Command("build", (*ENVIRONMENT, "toolchain"), timeout=5400),)),
         Part("stand-in", (pytest("tests/environment/ztunnel_standin"),), needs=("toolchain",)),
         Part("integration", (pytest("tests/integration"),), needs=("toolchain",)),
+        Part(
+            "integration-long",
+            (pytest("tests/integration/test_faults_real.py", "tests/integration/test_foreign_edits.py"),),
+            needs=("toolchain",),
+            environment={"AMBIENT_LONG": "1"},
+            long=True,
+        ),
         Part("terminal", (pytest("tests/terminal"),), needs=("toolchain",)),
         Part(
             "parity",
