@@ -79,17 +79,18 @@ class Slot:
         Of one in an element of a list: those who own the element too. It goes with those who brought it, whatever
         others have put into it.
         """
-        steps = [f"f:{step}" if isinstance(step, str) else f"k:{_compact(dict(step))}" for step in self.path]
-        if self.member:
-            steps.append(f"v:{_compact(self.member)}")
-        found = _owners(obj, steps)
+        steps = self._steps()
         elements = [number for number, step in enumerate(self.path) if not isinstance(step, str)]
+        found = _owners(obj, steps)
         return found & _owners(obj, [*steps[: elements[-1] + 1], "."]) if elements else found
 
     def holders(self, obj: Object) -> set[str]:
         """The managers that own the value, whoever owns what it stands in."""
+        return _owners(obj, self._steps())
+
+    def _steps(self) -> list[str]:
         steps = [f"f:{step}" if isinstance(step, str) else f"k:{_compact(dict(step))}" for step in self.path]
-        return _owners(obj, steps)
+        return [*steps, f"v:{_compact(self.member)}"] if self.member else steps
 
 
 def _owners(obj: Object, steps: list[str]) -> set[str]:
