@@ -239,18 +239,14 @@ OPTIONS: dict[str, dict[str, t.Any]] = {
 def run(params: Mapping[str, t.Any], check: bool, diff: bool = False) -> list[Outcome]:
     """One outcome per object."""
     refuse_bad_options(params)
+    same = ("mesh", "inventory_namespace", "wait", "prune", "prune_cluster_scoped", "lock_timeout")
     settings = Settings(
-        mesh=params["mesh"],
-        inventory_namespace=params["inventory_namespace"],
+        **{name: params[name] for name in same},
         waves=None if params["waves"] is None else frozenset(params["waves"]),
-        wait=params["wait"],
         timeout=params["wait_timeout"],
         force=params["force_conflicts"],
         check=check,
         diff=diff,
-        prune=params["prune"],
-        prune_cluster_scoped=params["prune_cluster_scoped"],
-        lock_timeout=params["lock_timeout"],
         progress=Progress(params["progress_file"]).say,
     )
     conditions = parse(params["wait_for"] or [])
