@@ -597,6 +597,8 @@ def test_absent_takes_the_namespace_that_was_made_for_the_inventory(
     apply(objects, inventory_namespace=home)
     users = {**config_map(home, "users"), "metadata": {"name": "users", "namespace": home}}
     client.apply(users, "user")
+    by_istiod = {**users, "metadata": {"name": "istio-ca-root-cert", "namespace": home}}
+    client.apply(by_istiod, "pilot-discovery")
     for check in (True, False, False):
         kept = apply(objects, inventory_namespace=home, state="absent", check=check)
         line = f"kept: Namespace {home}: it was created for the inventory, and holds more by now: ConfigMap users"

@@ -16,10 +16,12 @@ from .errors import ApiError
 from .inventory import INVENTORY_LABEL, INVENTORY_MANAGER
 from .state import WORKERS
 
-# What Kubernetes and OpenShift put into every namespace, and what goes by itself.
+# What Kubernetes, OpenShift and istiod put into every namespace, and what goes by itself.
 _DEFAULTS = (
     "ConfigMap/kube-root-ca.crt",
     "ConfigMap/openshift-service-ca.crt",
+    "ConfigMap/istio-ca-root-cert",
+    "ConfigMap/istio-ca-crl",
     "ServiceAccount/default",
     "ServiceAccount/builder",
     "ServiceAccount/deployer",
