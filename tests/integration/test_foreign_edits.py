@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from slots import ABSENT, SHAPES, Chosen, Shape, Slot
 
 LONG = bool(os.environ.get("AMBIENT_LONG"))
-EXAMPLES = 200 if LONG else 8  # of each kind
+EXAMPLES = 200 if LONG else 5  # of each kind
 WRITES = ("apply", "create", "replace", "delete")
 # A map or list that somebody else's update created and whose last element is ours and goes: the API server leaves null
 # where it was, and refuses that where the CRD does not allow it.

@@ -53,6 +53,8 @@ def _pod(obj: Any, path: tuple[str, ...]) -> Any:
 def _secret(obj: Object) -> Object:
     for field in ("data", "stringData"):
         _refuse_non_text(obj.get(field), field)
+    for key, text in (obj.get("data") or {}).items():
+        _refuse_no_base64(text or "", key)
     if "stringData" not in obj:
         return obj
     plain, data = obj["stringData"] or {}, obj.get("data") or {}
@@ -73,3 +75,13 @@ def _refuse_non_text(values: Any, field: str) -> None:
     for key, value in values.items():
         if value is not None and not isinstance(value, str):
             raise AmbientError(f"{field}[{key}] of a Secret must be a text", hint="Put it in quotes")
+
+
+def _refuse_no_base64(text: str, key: str) -> None:
+    """Here as well: the API server takes it for an error of its own."""
+    try:
+        base64.b64decode(text.replace("\r", "").replace("\n", ""), validate=True)
+    except ValueError as error:
+        raise AmbientError(
+            f"data[{key}] of a Secret is no base64", hint="Give plain text in stringData, or encode it"
+        ) from error

@@ -58,6 +58,10 @@ def test_left_as_it_is(given: dict[str, Any]) -> None:
     [
         (secret(stringData={"a": 1234567}), "stringData[a] of a Secret must be a text. Put it in quotes"),
         (secret(data={"a": ["1234567"]}), "data[a] of a Secret must be a text. Put it in quotes"),
+        (
+            secret(data={"a": "%1234567"}),
+            "data[a] of a Secret is no base64. Give plain text in stringData, or encode it",
+        ),
         (secret(stringData=["1234567"]), "stringData of a Secret must be a mapping. Give texts by key"),
         (secret(stringData={"a": "x"}, data="1234567"), "data of a Secret must be a mapping. Give texts by key"),
     ],
