@@ -36,7 +36,10 @@ def disagreements(client: Client) -> list[str]:
 
 
 def _labelled(client: Client) -> Iterator[dict[str, Any]]:
-    """Every object with the label of the mesh, except the inventory itself and what controllers copy from ours."""
+    """Every object with the label of the mesh, except inventory, lock, and what controllers copy from ours.
+
+    The lock of a run that was killed stays, expired, until the next run that has something to write.
+    """
     kinds = {
         (resource.group, resource.name): resource
         for resource in client.discover().kinds().values()
@@ -52,7 +55,8 @@ def _labelled(client: Client) -> Iterator[dict[str, Any]]:
         for listed in pool.map(read, kinds.values()):
             for obj in listed:
                 metadata = obj["metadata"]
-                if INVENTORY_LABEL in metadata["labels"] or metadata.get("ownerReferences"):
+                books = INVENTORY_LABEL in metadata["labels"] or metadata["name"] == f"ambient-lock-{MESH}"
+                if books or metadata.get("ownerReferences"):
                     continue
                 yield obj
 

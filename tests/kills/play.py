@@ -116,7 +116,7 @@ class Play:
     @property
     def task(self) -> str:
         """The task that ran last."""
-        return (_TASK.findall(self.text) or ["before the first task"])[-1]
+        return [str(name) for name in ["before the first task", *_TASK.findall(self.text)]][-1]
 
     @property
     def changed(self) -> int:
