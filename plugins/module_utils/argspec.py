@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -19,6 +20,16 @@ def auth_argument_spec() -> Spec:
     return copy.deepcopy(AUTH_OPTIONS)
 
 
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
+    else:
+        yield str(value)
+
+
 def ambient_module(argument_spec: Spec, *, auth: bool = True, **settings: Any) -> AnsibleModule:
     """An AnsibleModule with check mode and, unless `auth` is false, the connection options."""
     spec = {**(auth_argument_spec() if auth else {}), **argument_spec}
@@ -27,4 +38,6 @@ def ambient_module(argument_spec: Spec, *, auth: bool = True, **settings: Any) -
     if isinstance(kubeconfig, str):
         # The option is secret because it may be a whole kubeconfig; a path is none, and errors must name it.
         module.no_log_values.discard(kubeconfig)
+    # Manifests stay out of logs and invocation as a whole; their single words would blot out every message.
+    module.no_log_values.difference_update(_texts(module.params.get("objects")))
     return module

@@ -221,7 +221,7 @@ if t.TYPE_CHECKING:
 OPTIONS: dict[str, dict[str, t.Any]] = {
     **WAIT_OPTIONS,
     "files": {"type": "list", "elements": "path"},
-    "objects": {"type": "list", "elements": "dict"},
+    "objects": {"type": "list", "elements": "dict", "no_log": True},  # Secrets may be among them
     "inventory": {"type": "str", "default": "manifests"},
     "mesh": {"type": "str", "default": "default"},
     "inventory_namespace": {"type": "str", "default": "istio-system"},

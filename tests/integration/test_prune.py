@@ -688,3 +688,14 @@ def test_twelve_hundred_objects(apply: Apply, client: Client, namespace: str, wr
     writes()
     assert apply([config_map(namespace, "stays")], prune=True)["prune"] == []
     assert writes() == []
+
+
+def test_what_another_inventory_lists_too_is_only_forgotten(apply: Apply, client: Client, namespace: str) -> None:
+    shared, other = config_map(namespace, "shared"), config_map(namespace, "other")
+    apply([shared], role="first")
+    apply([shared, other], role="second")
+    assert apply([shared], role="first")["counts"]["unchanged"] == 1
+    apply([other], role="second", prune=True)
+    assert there(client, namespace) == ["other", "shared"]
+    apply([other], role="first", prune=True)
+    assert there(client, namespace) == ["other"]

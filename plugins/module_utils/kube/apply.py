@@ -15,7 +15,7 @@ from ..manifests.items import Item
 from . import outcome as words
 from .client import NOT_SERVED, Client
 from .errors import UNREACHABLE, explain
-from .fields import changed_paths, owned_digest
+from .fields import changed_paths, owned_digest, seal
 from .inventory import Inventory
 from .ledger import Ledger, ensure_namespace
 from .lock import Lock
@@ -61,9 +61,7 @@ class Applier:
                 return [*pool.map(lambda each: self._foresee(each, coming), decisions), *planned]
             if any(decision.verdict is Verdict.FAIL for decision in decisions):
                 return self._refuse(decisions)
-            if self._pruner().needed(planned) or any(
-                decision.verdict is not Verdict.UNCHANGED for decision in decisions
-            ):
+            if self._pruner().needed(planned) or any(map(self._has_work, decisions)):
                 return self._write(pool, decisions)
         return self._all_ready([self._settled(decision) for decision in decisions]) + planned
 
@@ -85,6 +83,12 @@ class Applier:
             if any(each.action == words.FAILED for each in outcomes):
                 return outcomes + self._pruner().held_back(self._unlisted())
             return outcomes + self._pruner().run(pool, self._unlisted(), lock.check)
+
+    def _has_work(self, decision: Decision) -> bool:
+        """Whether something is to be written, if only that the object has come to another role."""
+        item = decision.item
+        known = decision.record is None or item.releases or item.key in self._inventory.of(item.role)
+        return decision.verdict is not Verdict.UNCHANGED or not known
 
     def _pruner(self) -> Pruner:
         return Pruner(self._client, self._settings, self._inventory)
@@ -123,7 +127,9 @@ class Applier:
         """Whether the live values are as the record says, although the object has another version."""
         item, record = decision.item, decision.record
         full = self._client.get(item.identity)
-        if full is None or record is None or owned_digest(full, item.manager, item.object) != record.live:
+        if full is None or record is None:
+            return replace(decision, verdict=Verdict.CHANGE)
+        if seal(owned_digest(full, item.manager, item.object), item.identity, full) != record.live:
             return replace(decision, verdict=Verdict.CHANGE)
         version = str(full["metadata"]["resourceVersion"])
         self._inventory.note(item, replace(record, version=version))  # saved if anything is

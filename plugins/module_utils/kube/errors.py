@@ -12,7 +12,7 @@ from ..errors import AmbientError
 
 UNREACHABLE = 0
 # The API server's word for a manifest that is no object of its kind; its status for that is 500.
-BAD_MANIFEST = "failed to create typed patch object"
+BAD_MANIFEST = ("failed to create typed patch object", "failed to convert new object")
 # Admission answers with the same status and reason as a missing right.
 _ADMISSION = ("exceeded quota", "denied the request", "violates PodSecurity")
 
@@ -64,7 +64,7 @@ def from_response(status: int, body: bytes, path: str) -> ApiError:
 
 
 def _hint(status: int, reason: str, message: str, causes: tuple[Cause, ...]) -> str:
-    if BAD_MANIFEST in message:
+    if any(words in message for words in BAD_MANIFEST):
         return "Mend that field of the manifest"
     if status == 401:
         return "The token or certificate is wrong or has expired: get new credentials"

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..manifests.identity import Object
+from ..manifests.identity import Identity, Object
 
 Fields = Mapping[str, Any]
 _MAX_PATHS = 20
@@ -23,6 +23,16 @@ def digest(value: Any) -> str:
     """A short digest of any JSON value; equal values, equal digest."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def seal(value: str, identity: Identity, live: Mapping[str, Any]) -> str:
+    """The digest as a record keeps it. That of a Secret is bound to its UID, which only those know who may read it:
+
+    else whoever reads the inventory could try out short passwords until one fits.
+    """
+    if not value or (identity.group, identity.kind) != ("", "Secret"):
+        return value
+    return digest([value, str(live["metadata"].get("uid"))])
 
 
 def apply_entry(obj: Mapping[str, Any], manager: str) -> Fields | None:

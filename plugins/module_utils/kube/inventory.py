@@ -50,11 +50,21 @@ class Inventory:
         selector = f"{MESH_LABEL}={mesh},{INVENTORY_LABEL}"
         for found in client.list("v1", "ConfigMap", namespace, label_selector=selector):
             labels = found["metadata"]["labels"]
-            role, number = labels[INVENTORY_LABEL], int(labels.get(SHARD_LABEL) or 0)
+            role, number = labels[INVENTORY_LABEL], self._number(found)
             self._live[role, number] = found
             records = decode((found.get("data") or {}).get(_KEY) or "")
             self.roles.setdefault(role, {}).update(records)
             self._places.setdefault(role, {}).update(dict.fromkeys(records, number))
+
+    def _number(self, found: Object) -> int:
+        text = str(found["metadata"]["labels"].get(SHARD_LABEL) or 0)
+        if text.isdigit():
+            return int(text)
+        raise AmbientError(
+            f"the label {SHARD_LABEL} must be a number, it is {text!r}",
+            path=f"ConfigMap {self.namespace}/{found['metadata']['name']}",
+            hint="Somebody has changed it: restore the number at the end of the name, 0 where there is none",
+        )
 
     def of(self, role: str) -> Records:
         """The records of a role, to read and to change."""
@@ -130,6 +140,7 @@ class Inventory:
                 self._live[role, number] = self._client.replace(wanted, manager=INVENTORY_MANAGER)
         except ApiError as error:
             if error.status == 409:
+                self._refuse_without_labels(role, number)
                 raise AmbientError(
                     "another run has changed the inventory meanwhile",
                     path=f"ConfigMap {self.namespace}/{self.name(role, number)}",
@@ -137,6 +148,19 @@ class Inventory:
                 ) from error
             raise
         return True
+
+    def _refuse_without_labels(self, role: str, number: int) -> None:
+        """A ConfigMap of ours that we did not find by its labels, but that is there."""
+        found = self._client.get("v1", "ConfigMap", self.name(role, number), self.namespace, metadata_only=True)
+        labels = ((found or {}).get("metadata") or {}).get("labels") or {}
+        if found is None or (labels.get(MESH_LABEL), labels.get(INVENTORY_LABEL)) == (self._mesh, role):
+            return
+        wanted = f"{MESH_LABEL}={self._mesh} {INVENTORY_LABEL}={role} {SHARD_LABEL}={number}"
+        raise AmbientError(
+            "the inventory has lost its labels",
+            path=f"ConfigMap {self.namespace}/{self.name(role, number)}",
+            hint=f"Restore them: kubectl label configmap -n {self.namespace} {self.name(role, number)} {wanted}",
+        )
 
     def _remove(self, role: str, number: int) -> bool:
         live = self._live.pop((role, number), None)

@@ -15,7 +15,7 @@ from ..manifests.labels import mesh_of, own
 from . import outcome as words
 from .client import Client
 from .errors import explain
-from .fields import apply_entry, owned_digest
+from .fields import apply_entry, owned_digest, seal
 from .inventory import INVENTORY_MANAGER, Inventory
 from .outcome import Outcome
 from .plan import Decision, Verdict
@@ -39,7 +39,7 @@ class Ledger:
             item, record = decision.item, decision.record
             if record is None and decision.verdict in (Verdict.CREATE, Verdict.CHANGE):
                 record = Record.announced(item, existed=False)
-            if record is None:
+            if record is None or (item.releases and decision.verdict is Verdict.UNCHANGED):
                 continue
             if self._is_theirs(decision, record):
                 record = replace(record, existed=True)
@@ -67,7 +67,8 @@ class Ledger:
         if before is None:  # whoever made it once: this one is ours
             record = replace(record, existed=False)
         version = str(after["metadata"]["resourceVersion"])
-        records[item.key] = record.applied(item, decision.sent, version, owned_digest(after, item.manager, item.object))
+        seen = seal(owned_digest(after, item.manager, item.object), item.identity, after)
+        records[item.key] = record.applied(item, seal(decision.sent, item.identity, after), version, seen)
 
     def settle(self, pool: ThreadPoolExecutor, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """Save what was done; an outcome of its own where that fails, so that it hides no other."""
@@ -89,7 +90,9 @@ class Ledger:
             if record is None or found is None or record.version == found["metadata"]["resourceVersion"]:
                 return
             full = self._client.get(item.identity)
-            if full is not None and owned_digest(full, item.manager, item.object) == record.live:
+            if full is None:
+                return
+            if seal(owned_digest(full, item.manager, item.object), item.identity, full) == record.live:
                 records[item.key] = replace(record, version=str(full["metadata"]["resourceVersion"]))
 
         list(pool.map(refresh, written))
@@ -110,7 +113,7 @@ def ensure_namespace(client: Client, name: str, mesh: str, items: Iterable[Item]
         return
     for item in items:
         if item.identity.kind == "Namespace" and item.identity.name == name and not item.patch:
-            client.apply(item.object, item.manager)
+            client.apply(own(item.object, mesh), item.manager)  # the label tells the next run whose it is
             return
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     client.apply(own(namespace, mesh), INVENTORY_MANAGER)

@@ -10,7 +10,7 @@ from enum import Enum
 
 from ..manifests.identity import Object
 from ..manifests.items import Item
-from .fields import apply_entry, digest, holders
+from .fields import apply_entry, digest, holders, seal
 from .record import Record
 
 
@@ -55,8 +55,10 @@ class Served:
                 continue
             objects.add(item.identity.key)
             if item.identity.kind == "CustomResourceDefinition":
-                spec = item.object.get("spec") or {}
-                kinds.add((str(spec.get("group")), str((spec.get("names") or {}).get("kind"))))
+                spec = item.object.get("spec")
+                names = spec.get("names") if isinstance(spec, Mapping) else None
+                if isinstance(spec, Mapping) and isinstance(names, Mapping):
+                    kinds.add((str(spec.get("group")), str(names.get("kind"))))
             elif item.identity.kind == "Namespace":
                 namespaces.add(item.identity.name)
         return cls(frozenset(kinds), frozenset(objects), frozenset(namespaces))
@@ -65,6 +67,7 @@ class Served:
 def decide(item: Item, live: Object | None, record: Record | None, served: Served) -> Decision:
     """The decision about one item. `live` needs the metadata only."""
     sent = digest(item.object)
+    kept = seal(sent, item.identity, live) if live is not None else sent
     if live is None:
         return _decide_missing(item, record, served, sent)
     if live["metadata"].get("deletionTimestamp"):
@@ -73,7 +76,7 @@ def decide(item: Item, live: Object | None, record: Record | None, served: Serve
     if item.releases:
         verdict = Verdict.CHANGE if entry else Verdict.UNCHANGED
         return Decision(item, verdict, live, record, sent)
-    if record is None or record.sent != sent:
+    if record is None or record.sent != kept:
         return Decision(item, Verdict.CHANGE, live, record, sent)
     if entry is None and not record.live:  # a manifest that sets nothing, such as a bare Namespace, owns nothing
         return Decision(item, Verdict.UNCHANGED, live, record, sent)

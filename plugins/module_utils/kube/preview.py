@@ -13,7 +13,6 @@ from .fields import changed_paths, same_ownership
 from .outcome import Outcome
 from .plan import Decision, Served, still_there
 
-
 _INVALID = (400, 422, 500)  # 500: what the API server cannot type, such as an unknown field
 
 

@@ -15,6 +15,7 @@ from ..manifests.items import Item
 from ..manifests.waves import NAMESPACES
 from . import outcome as words
 from .client import Client
+from .errors import explain
 from .fields import apply_entry, holders
 from .hidden import NOT_SEEN, Hidden
 from .inventory import Inventory
@@ -36,7 +37,7 @@ class Candidate:
     """A record of a role that no longer lists its object.
 
     Args:
-        moved: whether another role lists it now: nothing is to be done, but the record is of no use.
+        moved: whether another role has it now: nothing is to be done, but the record is of no use.
         other: the manager under which the set still lists the object, "" for none: only our fields may go.
     """
 
@@ -47,20 +48,23 @@ class Candidate:
 
 
 def candidates(inventory: Inventory, items: Iterable[Item], roles: Collection[str]) -> list[Candidate]:
-    """The records of these roles that no item answers to, and those of any role whose object has moved."""
+    """The records of these roles that no item answers to, or only one of another role of the set.
+
+    What a role outside the set keeps a record of, too, is that role's: here it is only forgotten.
+    """
     places: dict[str, str] = {}
     managers: dict[str, str] = {}
     for item in items:
         places[item.key] = item.role
         managers[item.identity.key] = item.manager
+    elsewhere = {key for role, records in inventory.roles.items() if role not in roles for key in records}
     found = []
-    for role, records in sorted(inventory.roles.items()):
-        for key, record in records.items():
-            if key in places:
-                if places[key] != role:
-                    found.append(Candidate(record, role, moved=True))
-            elif role in roles:
-                found.append(Candidate(record, role, other=managers.get(record.identity.key, "")))
+    for role in sorted(set(roles) & set(inventory.roles)):
+        for key, record in inventory.of(role).items():
+            if places.get(key) == role:
+                continue
+            moved = key in places or key in elsewhere
+            found.append(Candidate(record, role, moved, "" if moved else managers.get(record.identity.key, "")))
     return found
 
 
@@ -96,7 +100,11 @@ class Pruner:
         self, pool: ThreadPoolExecutor, found: Sequence[Candidate], check_lock: Callable[[], None]
     ) -> list[Outcome]:
         """Take away what may go, the last wave first, and trim the inventory. For a run that has the lock."""
-        planned, settled = self.plan(found)
+        try:
+            planned, settled = self.plan(found)
+        except AmbientError as error:  # what was written before is told all the same
+            stubs = [Outcome(_item(each), words.FAILED, prune=True) for each in found[:1]]
+            return [replace(each, reason=f"whether it may go is not known: {explain(error)}") for each in stubs]
         taker = Taker(self._client, self._settings, check_lock)
         outcomes: list[Outcome] = []
         stopped = False
@@ -199,11 +207,11 @@ class Pruner:
         return []
 
 
-def _item(candidate: Candidate, live: Object) -> Item:
+def _item(candidate: Candidate, live: Object | None = None) -> Item:
     """The record as an item, as an outcome needs it. What a patch has labelled must be gone afterwards."""
     record = candidate.record
     identity = record.identity
     metadata = {"name": identity.name} | ({"namespace": identity.namespace} if identity.namespace else {})
     manifest = {"apiVersion": identity.api_version, "kind": identity.kind, "metadata": metadata}
-    gone = owned_labels(live, record.manager) if record.patch else ()
+    gone = owned_labels(live, record.manager) if record.patch and live is not None else ()
     return Item(manifest, record.wave, record.patch, record.manager, candidate.role, gone)

@@ -93,7 +93,7 @@ def spread(seconds: float) -> float:
 
 def worth_repeating(error: ApiError, method: str) -> bool:
     """Whether the same request may succeed a moment later, judged by what the answer says."""
-    if error.status == 500 and BAD_MANIFEST not in error.message:
+    if error.status == 500 and not any(words in error.message for words in BAD_MANIFEST):
         # A webhook that does not answer has cost its own time-out already; one that refuses connections is starting.
         return not ("failed calling webhook" in error.message and _timed_out(error.message))
     if error.status == 409 and method == "PATCH":
