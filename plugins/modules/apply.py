@@ -280,9 +280,11 @@ def result_of(outcomes: Sequence[Outcome], params: Mapping[str, t.Any]) -> dict[
 def main() -> None:
     """Run the module."""
     module = ambient_module(OPTIONS, required_one_of=[("files", "objects")])
+    params = dict(module.params)
+    module.params.pop("objects")  # else all of it stands in the result, as the invocation
     try:
-        outcomes = run(module.params, module.check_mode, module._diff)
-        result = result_of(outcomes, module.params)
+        outcomes = run(params, module.check_mode, module._diff)
+        result = result_of(outcomes, params)
     except AmbientError as error:
         module.fail_json(msg=str(error))
     if module._diff:

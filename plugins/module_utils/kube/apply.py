@@ -55,13 +55,15 @@ class Applier:
         """Apply (or, in check mode, foresee) everything; one outcome per item, then one per prune candidate."""
         with ThreadPoolExecutor(WORKERS) as pool:
             decisions = self._decide_all(pool)
-            planned = self._pruner().foresee(self._unlisted())
+            unlisted = self._unlisted()
+            planned = self._pruner().foresee(unlisted)
             if self._settings.check:
                 coming = Served.by(each.item for each in decisions if each.verdict in (Verdict.CREATE, Verdict.CHANGE))
                 return [*pool.map(lambda each: self._foresee(each, coming), decisions), *planned]
             if any(decision.verdict is Verdict.FAIL for decision in decisions):
                 return self._refuse(decisions)
-            if self._pruner().needed(planned) or any(map(self._has_work, decisions)):
+            forgets = self._settings.prune and any(each.moved for each in unlisted)
+            if forgets or self._pruner().needed(planned) or any(map(self._has_work, decisions)):
                 return self._write(pool, decisions)
         return self._all_ready([self._settled(decision) for decision in decisions]) + planned
 
