@@ -34,9 +34,10 @@ class Cluster:
         self._facts: dict[str, Any] = json.loads((environment / "environment.json").read_text())
         self._images: dict[str, Any] = json.loads((environment / "images.json").read_text())
 
-    def play(self, name: str) -> Sample:
+    def play(self, name: str, *arguments: str) -> Sample:
         """One playbook of ours."""
-        command: list[str | Path] = [Path(sys.executable).with_name("ansible-playbook"), f"playbooks/{name}.yml"]
+        playbook = f"playbooks/{name}.yml"
+        command: list[str | Path] = [Path(sys.executable).with_name("ansible-playbook"), playbook, *arguments]
         return measured(command, self._log(name), {"AMBIENT_DIR": str(self._environment)})
 
     def apply(self) -> Sample:
@@ -67,9 +68,10 @@ class Cluster:
         )
         return self._istioctl("install", "-y", "-f", operator)
 
-    def make_empty(self) -> None:
-        """No mesh, no CRD of it, none of its namespaces."""
-        self.play("uninstall")
+    def make_empty(self, *, after: str = COMMAND) -> None:
+        """No mesh, no CRD of it, none of its namespaces. What a tool has installed goes by that tool."""
+        if after != ISTIOCTL:
+            self.play("uninstall", "--extra-vars", "ambient_uninstall_unenrol=true")
         self._istioctl("uninstall", "--purge", "-y")
         self._kubectl("delete", "namespace", "--ignore-not-found", *_NAMESPACES)
         names = self._kubectl("get", "crd", "-o", "name").output.split()
@@ -102,7 +104,7 @@ def measure(environment: Path, directory: Path, say: Callable[[str], None]) -> d
             samples[case, tool] = run()
             say(f"{case} by {tool}: {samples[case, tool].seconds:.1f} s")
     say("make the cluster empty")
-    cluster.make_empty()
+    cluster.make_empty(after=ISTIOCTL)
     recap = _RECAP.search(samples["site-unchanged", COMMAND].output)
     if recap is None or recap[1] != "0":
         raise BenchError(f"the second run of site.yml changed something, see {directory / 'site.log'}")
