@@ -35,14 +35,14 @@ class Row:
     ratio: float
 
     @property
-    def bar(self) -> float | None:
+    def limit(self) -> float | None:
         """The largest allowed ratio, None where the design demands none."""
         return BARS.get((self.case, self.ours, self.tool))
 
     @property
     def met(self) -> bool:
         """Whether the ratio is within its bar."""
-        return self.bar is None or self.ratio <= self.bar
+        return self.limit is None or self.ratio <= self.limit
 
     def as_dict(self) -> dict[str, Any]:
         """As data, rounded."""
@@ -88,9 +88,9 @@ def table(comparisons: Sequence[Row]) -> list[str]:
     """Lines for people, with the bar and whether it is met."""
     lines = [f"{'case':18} {'ours':8} {'s':>8}   {'tool':16} {'s':>8}  {'ratio':>7}  bar"]
     for row in comparisons:
-        bar = "" if row.bar is None else f"<= {row.bar:.3g}: {'met' if row.met else 'NOT MET'}"
+        word = "" if row.limit is None else f"<= {row.limit:.3g}: {'met' if row.met else 'NOT MET'}"
         own = row.ratio * row.seconds
-        line = f"{row.case:18} {row.ours:8} {own:8.2f}   {row.tool:16} {row.seconds:8.2f}  {row.ratio:7.3f}  {bar}"
+        line = f"{row.case:18} {row.ours:8} {own:8.2f}   {row.tool:16} {row.seconds:8.2f}  {row.ratio:7.3f}  {word}"
         lines.append(line.rstrip())
     return lines
 

@@ -4,9 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import io
 import itertools
 import json
 import os
@@ -16,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.client import Client
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.connection import connect
 
@@ -24,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "environment"), str(ROOT / "tests" / "integration"), str(ROOT / "tests")]
 import apiserver as bare  # noqa: E402
 from fakeapi.server import FakeApi  # noqa: E402
+from in_process import run_in_process  # noqa: E402
 
 Result = dict[str, Any]
 RunModule = Callable[..., Result]
@@ -157,15 +154,3 @@ def apply_fake(fake: FakeApi, tmp_path: Path) -> RunModule:
         return run_in_process("apply", {**connection, **defaults, **options}, check, diff)
 
     return run
-
-
-def run_in_process(name: str, args: Mapping[str, Any], check: bool = False, diff: bool = False) -> Result:
-    """Run a module of the collection in this process and return its result."""
-    module = importlib.import_module(f"ansible_collections.alauda.ambient.plugins.modules.{name}")
-    given = {key: value for key, value in args.items() if value is not None}
-    output = io.StringIO()
-    settings = {"_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_remote_tmp": "/tmp"}
-    with patch_module_args({**given, **settings}), contextlib.redirect_stdout(output), contextlib.suppress(SystemExit):
-        module.main()
-    result: Result = json.loads(output.getvalue().strip().splitlines()[-1])
-    return result

@@ -17,7 +17,7 @@ from ansible_collections.alauda.ambient.plugins.module_utils.kube.client import 
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.errors import ApiError
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.identity import Object
 from cases import Result, config_map, live
-from conftest import run_in_process
+from in_process import run_in_process
 
 SENTENCE = re.compile(r"\S[^:]*(:\S[^:]*)*: .+\. [A-Z].+", re.DOTALL)
 

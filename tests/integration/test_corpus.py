@@ -20,9 +20,9 @@ from ansible_collections.alauda.ambient.plugins.module_utils.manifests.items imp
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.normal import normal
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.yaml import load_all
 from cases import Result, live
-from conftest import run_in_process
 from corpus import REMOVED, Trap, crds, traps
 from devcluster import assets
+from in_process import run_in_process
 from parity.parity import rendered_by_us
 
 OWN_APISERVER = True

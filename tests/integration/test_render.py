@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.client import Client
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests import yaml
 from cases import Result, config_map, crd
-from conftest import run_in_process
+from in_process import run_in_process
 
 Render = Callable[..., Result]
 

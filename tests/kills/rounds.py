@@ -81,6 +81,6 @@ def draw(number: int) -> Round:
         from_nothing=from_nothing,
         after_first_write=moment,
         deleted=tuple(chance.sample(_DELETED, 3)),
-        states=tuple(chance.choice(_STATES) for _ in NAMESPACES),
+        states=tuple(chance.choice(_STATES) for dummy in NAMESPACES),
         restarted=restarted,
     )

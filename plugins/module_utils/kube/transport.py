@@ -60,8 +60,8 @@ class Session:
         self._prefix = urlsplit(self.host).path if direct else self.host
 
     def send(self, method: str, target: str, **words: Any) -> urllib3.BaseHTTPResponse:
-        """As `urlopen` of urllib3; `target` begins behind the host."""
-        response: urllib3.BaseHTTPResponse = self._connections.urlopen(method, f"{self._prefix}{target}", **words)
+        """As `request` of urllib3; `target` begins behind the host."""
+        response: urllib3.BaseHTTPResponse = self._connections.request(method, f"{self._prefix}{target}", **words)
         return response
 
     def with_credentials(self, headers: Mapping[str, str]) -> Mapping[str, str]:
