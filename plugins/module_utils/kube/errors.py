@@ -15,6 +15,7 @@ UNREACHABLE = 0
 BAD_MANIFEST = ("failed to create typed patch object", "failed to convert new object")
 # Admission answers with the same status and reason as a missing right.
 _ADMISSION = ("exceeded quota", "denied the request", "violates PodSecurity")
+_LONG = 200  # characters; a refused pod template is thousands
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,19 @@ def from_response(status: int, body: bytes, path: str) -> ApiError:
         Cause(str(cause.get("reason", "")), str(cause.get("field", "")), str(cause.get("message", "")))
         for cause in raw_causes
     )
+    for cause in causes:
+        message = message.replace(cause.message, _without_dump(cause.message))
     if status == 401:
         message = "the API server refuses the credentials (401 Unauthorized)"
     hint = _hint(status, reason, message, causes)
     return ApiError(" ".join(message.split()), status=status, reason=reason, causes=causes, path=path, hint=hint)
+
+
+def _without_dump(message: str) -> str:
+    """The reason without the value, where that is a whole pod template; the field says where to look."""
+    if message.startswith("Invalid value: ") and len(message) > _LONG:
+        return "Invalid value: " + message.rpartition(": ")[2]
+    return message
 
 
 def _hint(status: int, reason: str, message: str, causes: tuple[Cause, ...]) -> str:

@@ -58,3 +58,16 @@ def test_how_a_command_ended() -> None:
     for text in ("", '{"status": "Failure", "message": "no such file", "code": 500}'):
         with pytest.raises(ApiError):
             exit_status(text, "p")
+
+
+def test_a_refused_pod_template_is_not_repeated_in_the_message():
+    cause = {
+        "reason": "FieldValueInvalid",
+        "field": "spec.template",
+        "message": f"Invalid value: {{\"metadata\":{{}},\"spec\":\"{'x: ' * 900}\"}}: field is immutable",
+    }
+    message = f'Job.batch "job" is invalid: {cause["field"]}: {cause["message"]}'
+    body = {"reason": "Invalid", "message": message, "details": {"causes": [cause]}}
+    error = from_response(422, json.dumps(body).encode(), "PATCH /x")
+    assert error.message == 'Job.batch "job" is invalid: spec.template: Invalid value: field is immutable'
+    assert error.hint == "Delete the object first, or leave that field as it is"
