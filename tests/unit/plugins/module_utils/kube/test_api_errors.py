@@ -64,7 +64,7 @@ def test_a_refused_pod_template_is_not_repeated_in_the_message():
     cause = {
         "reason": "FieldValueInvalid",
         "field": "spec.template",
-        "message": f"Invalid value: {{\"metadata\":{{}},\"spec\":\"{'x: ' * 900}\"}}: field is immutable",
+        "message": f'Invalid value: {{"metadata":{{}},"spec":"{"x: " * 900}"}}: field is immutable',
     }
     message = f'Job.batch "job" is invalid: {cause["field"]}: {cause["message"]}'
     body = {"reason": "Invalid", "message": message, "details": {"causes": [cause]}}
