@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from ..mesh.patches import DISCOVERY_MANAGER, ENROLMENT_MANAGER
 from ..mesh.selectors import discovery_labels, selects
 from ..mesh.spec import MODE_AMBIENT, MODE_LABEL
-from . import versions
-from .context import Context, annotations_of, describe, field_holders, labels_of, name_of, namespace_of
+from . import found, versions
+from .context import Context, annotations_of, describe, field_holders, labels_of, name_of
 from .findings import Outcome, Problem, Severity
 from .ours import is_ours
 from .snapshot import NAMESPACES, POD_METADATA, PODS, Object
@@ -20,8 +20,6 @@ _REVISION = "istio.io/rev"
 _POD_INJECTION = "sidecar.istio.io/inject"
 _TEMPLATES = "inject.istio.io/templates"
 _INJECTED = "sidecar.istio.io/status"
-#: From this many namespaces on, one LIST of all pods costs less than one for each namespace.
-_MANY = 10
 
 
 def _live(context: Context) -> dict[str, Object]:
@@ -34,20 +32,21 @@ def _enrolled_live(context: Context) -> Iterator[Object]:
     return (live[declared.name] for declared in context.wishes.mesh.enrolled() if declared.name in live)
 
 
+def _agent_version(context: Context) -> tuple[int, int, int] | None:
+    """The version of the oldest istio-cni that is there, else of the one that shall be."""
+    live = [version for agent in found.of(found.CNI, context.cluster) if (version := found.version_of(agent))]
+    return min(live, default=versions.parse(context.wishes.version))
+
+
 def _captures_host_network(context: Context) -> bool:
-    version = versions.parse(context.wishes.version)
+    version = _agent_version(context)
     return version is not None and version <= versions.LAST_WITH_HOST_NETWORK
 
 
 def _pods(context: Context) -> Iterator[Object]:
-    """The pods of the namespaces that shall be enrolled, whole only where a check looks at their specs."""
+    """The pods of the namespaces that join the mesh, whole only where a check looks at their specs."""
     resource = PODS if _captures_host_network(context) else POD_METADATA
-    names = {name_of(namespace) for namespace in _enrolled_live(context)}
-    if len(names) < _MANY:
-        for name in sorted(names):
-            yield from context.cluster.list_in(resource, name)
-    else:
-        yield from (pod for pod in context.cluster.all(resource) if namespace_of(pod) in names)
+    return found.inside(context.cluster, resource, set(found.joining(context)))
 
 
 def exist(context: Context) -> Outcome:
@@ -100,7 +99,7 @@ def discovered(context: Context) -> Outcome:
 def no_injection(context: Context) -> Outcome:
     """AMB0403: where both are asked for, the sidecar wins silently."""
     problems = []
-    for namespace in _enrolled_live(context):
+    for namespace in found.joining(context).values():
         for key, value in labels_of(namespace).items():
             if (key == _INJECTION and value == "enabled") or key == _REVISION:
                 problems.append(
@@ -131,13 +130,14 @@ def _is_gateway(pod: Object) -> bool:
 
 def no_host_network(context: Context) -> Outcome:
     """AMB0404: the CNI agent of Istio up to 1.30.3 redirects the node's own traffic for such a pod."""
+    version = ".".join(map(str, _agent_version(context) or ())) or "of unknown version"
     if not _captures_host_network(context):
-        return Outcome(note=f"Istio {context.wishes.version} leaves hostNetwork pods alone")
+        return Outcome(note=f"Istio {version} leaves hostNetwork pods alone")
     return Outcome(
         [
             Problem(
                 describe("Pod", pod),
-                f"uses the network of its node; Istio {context.wishes.version} would capture the node's traffic",
+                f"uses the network of its node; Istio {version} would capture the node's traffic",
                 "Move it to a namespace that is not enrolled, or take Istio 1.31",
             )
             for pod in _pods(context)

@@ -36,6 +36,7 @@ RIGHTS = (
     Right("apps", "deployments", ("list",)),
     Right("apps", "daemonsets", ("list",)),
     Right("discovery.k8s.io", "endpointslices", ("list",)),
+    Right("networking.k8s.io", "networkpolicies", ("list",)),
     Right("apiextensions.k8s.io", "customresourcedefinitions", ("list", *_WRITE)),
     Right("admissionregistration.k8s.io", "mutatingwebhookconfigurations", ("list", *_WRITE)),
     Right("admissionregistration.k8s.io", "validatingwebhookconfigurations", ("list", *_WRITE)),

@@ -53,6 +53,7 @@ class Resource:
         return self.kind
 
 
+CONFIG_MAPS = Resource("v1", "ConfigMap")
 CRDS = Resource("apiextensions.k8s.io/v1", "CustomResourceDefinition", metadata_only=True)
 DAEMONSETS = Resource("apps/v1", "DaemonSet")
 DEPLOYMENTS = Resource("apps/v1", "Deployment")
@@ -60,6 +61,7 @@ ENDPOINT_SLICES = Resource("discovery.k8s.io/v1", "EndpointSlice")
 GATEWAYS = Resource("gateway.networking.k8s.io/v1", "Gateway")
 MUTATING_WEBHOOKS = Resource("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration")
 NAMESPACES = Resource("v1", "Namespace", metadata_only=True)
+NETWORK_POLICIES = Resource("networking.k8s.io/v1", "NetworkPolicy")
 PODS = Resource("v1", "Pod")
 POD_METADATA = Resource("v1", "Pod", metadata_only=True)
 VALIDATING_WEBHOOKS = Resource("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration")

@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from . import coexistence, fitness, health, namespaces, ours, rights, uninstall
+from . import capture, coexistence, discovery, fitness, found, health, namespaces, ours, policies, rights, uninstall
 from .findings import Check, Phase, Severity
 from .signals import MESHES
-from .snapshot import CRDS, DAEMONSETS, DEPLOYMENTS, GATEWAYS, NAMESPACES, POD_METADATA
+from .snapshot import CRDS, DAEMONSETS, DEPLOYMENTS, GATEWAYS, NAMESPACES, NETWORK_POLICIES, POD_METADATA
 
 CLUSTER = "cluster"
 OTHER_MESHES = "other-meshes"
@@ -47,15 +47,50 @@ CHECKS: tuple[Check, ...] = (
     Check("AMB0405", NAMESPACE, "Enrolled means declared", _NAMESPACES, namespaces.undeclared, Severity.WARNING),
     Check("AMB0406", NAMESPACE, "Labels are free to change", _NAMESPACES, namespaces.labels_can_change),
     Check(
-        "AMB0501", HEALTH, "istiod is ready", _MESH, health.component_ready(ours.COMPONENTS[0]), needs=(DEPLOYMENTS,)
+        "AMB0407",
+        NAMESPACE,
+        "NetworkPolicies admit HBONE",
+        _NAMESPACES,
+        policies.admit_hbone,
+        needs=(NAMESPACES, NETWORK_POLICIES),
     ),
     Check(
-        "AMB0502", HEALTH, "istio-cni is ready", _MESH, health.component_ready(ours.COMPONENTS[1]), needs=(DAEMONSETS,)
+        "AMB0408",
+        NAMESPACE,
+        "No policies of Cilium or Calico to look through",
+        _NAMESPACES,
+        policies.of_other_kinds,
+        Severity.WARNING,
+        (NAMESPACES,),
     ),
     Check(
-        "AMB0503", HEALTH, "ztunnel is ready", _MESH, health.component_ready(ours.COMPONENTS[2]), needs=(DAEMONSETS,)
+        "AMB0409",
+        NAMESPACE,
+        "Enrolled pods are captured",
+        (Phase.NAMESPACES, Phase.MESH),
+        capture.nobody_bypasses,
+        Severity.WARNING,
+        (NAMESPACES, DAEMONSETS),
     ),
+    Check(
+        "AMB0410",
+        NAMESPACE,
+        "The istiod of others discovers them",
+        _NAMESPACES,
+        discovery.seen_by_live_istiod,
+        needs=(NAMESPACES, DEPLOYMENTS),
+    ),
+    Check("AMB0411", NAMESPACE, "No sidecars of other meshes", _NAMESPACES, capture.no_foreign_sidecars),
+    Check("AMB0412", NAMESPACE, "No protected namespace is enrolled", _NAMESPACES, capture.nothing_protected),
+    Check("AMB0501", HEALTH, "istiod is ready", _MESH, health.component_ready(found.ISTIOD), needs=(DEPLOYMENTS,)),
+    Check("AMB0502", HEALTH, "istio-cni is ready", _MESH, health.component_ready(found.CNI), needs=(DAEMONSETS,)),
+    Check("AMB0503", HEALTH, "ztunnel is ready", _MESH, health.component_ready(found.ZTUNNEL), needs=(DAEMONSETS,)),
     Check("AMB0504", HEALTH, "Versions fit each other", _MESH, health.no_skew, needs=(DEPLOYMENTS, DAEMONSETS)),
+    Check("AMB0505", HEALTH, "One istio-cni, one ztunnel", _MESH, health.only_one, needs=(DAEMONSETS,)),
+    Check("AMB0506", HEALTH, "No known faults", _MESH, health.no_known_faults, Severity.WARNING, (DAEMONSETS,)),
+    Check(
+        "AMB0507", HEALTH, "istiod trusts ztunnel", _MESH, health.ztunnel_is_trusted, needs=(DEPLOYMENTS, DAEMONSETS)
+    ),
     Check("AMB0601", UNINSTALL, "No enrolled pods", _UNINSTALL, uninstall.no_enrolled_pods, needs=(POD_METADATA,)),
     Check(
         "AMB0602",
@@ -66,4 +101,5 @@ CHECKS: tuple[Check, ...] = (
         needs=(NAMESPACES,),
     ),
     Check("AMB0603", UNINSTALL, "No waypoints of users", _UNINSTALL, uninstall.no_waypoints, needs=(GATEWAYS,)),
+    Check("AMB0604", UNINSTALL, "Finalizers have their controller", _UNINSTALL, uninstall.no_orphaned_finalizers),
 )

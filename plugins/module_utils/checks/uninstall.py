@@ -5,15 +5,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from fnmatch import fnmatchcase
 
 from ..mesh.spec import MODE_AMBIENT, MODE_LABEL
-from .context import Context, annotations_of, describe, labels_of, namespace_of
+from .context import Context, annotations_of, describe, labels_of, name_of, namespace_of
 from .findings import Outcome, Problem
 from .ours import is_ours
-from .snapshot import GATEWAYS, NAMESPACES, POD_METADATA
+from .snapshot import DEPLOYMENTS, GATEWAYS, NAMESPACES, POD_METADATA, Object, Resource
 
 REDIRECTION = "ambient.istio.io/redirection"
 _CLASSES = ("istio-waypoint",)
+#: What the Sail operator holds with a finalizer of its own.
+_SAIL = tuple(
+    Resource("sailoperator.io/v1", kind, metadata_only=True)
+    for kind in ("Istio", "IstioRevision", "IstioRevisionTag", "IstioCNI", "ZTunnel")
+)
+_SAIL_FINALIZER = "sailoperator.io/"
+_SAIL_OPERATORS = ("sail-operator", "servicemesh-operator2", "servicemesh-operator2.*", "servicemesh-operator3")
 _RELEASE = "Declare the namespace with state off and run site.yml, or set ambient_uninstall_unenrol: true"
 
 
@@ -53,3 +61,36 @@ def no_waypoints(context: Context) -> Outcome:
             if (gateway.get("spec") or {}).get("gatewayClassName") in _CLASSES and not is_ours(gateway)
         ]
     )
+
+
+def no_orphaned_finalizers(context: Context) -> Outcome:
+    """AMB0604: an object with a finalizer goes only while the controller of that finalizer runs."""
+    held = [(resource, obj) for resource in _SAIL for obj in context.cluster.all(resource) if _sail_finalizers(obj)]
+    if not held:
+        return Outcome()
+    running = [obj for obj in context.cluster.all(DEPLOYMENTS) if _is_sail(obj) and _ready(obj)]
+    if running:
+        return Outcome(note=f"{describe(DEPLOYMENTS.kind, running[0])} is there for them")
+    return Outcome(
+        [
+            Problem(
+                describe(resource.kind, obj),
+                f"has the finalizer {', '.join(_sail_finalizers(obj))}, and no Sail operator runs: "
+                f"{'its deletion hangs' if obj['metadata'].get('deletionTimestamp') else 'it could not be deleted'}",
+                "Let the operator run again until its objects are gone; only then remove the operator",
+            )
+            for resource, obj in held
+        ]
+    )
+
+
+def _sail_finalizers(obj: Object) -> list[str]:
+    return [name for name in obj["metadata"].get("finalizers") or [] if name.startswith(_SAIL_FINALIZER)]
+
+
+def _is_sail(deployment: Object) -> bool:
+    return any(fnmatchcase(name_of(deployment), name) for name in _SAIL_OPERATORS)
+
+
+def _ready(deployment: Object) -> bool:
+    return bool((deployment.get("status") or {}).get("readyReplicas"))

@@ -33,6 +33,21 @@ ISTIO = {
 LAST_WITH_HOST_NETWORK = (1, 30, 3)
 
 
+@dataclass(frozen=True)
+class Fault:
+    """What a component does wrong up to a version."""
+
+    last: tuple[int, int, int]
+    text: str
+    issue: str
+
+
+CNI_FAULTS = (
+    Fault((1, 30, 3), "a pod may be paired with the network of another and get its identity", "istio/istio 61211"),
+    Fault((1, 30, 1), "pods lose their probes when the kubelet restarts", "istio/istio 60544"),
+)
+
+
 def parse(text: str) -> tuple[int, int, int] | None:
     """`v1.34.4+k3s1` → (1, 34, 4); None where it is no version."""
     found = _VERSION.fullmatch(text.strip())

@@ -84,6 +84,7 @@ def make(kind: str, name: str, namespace: str = "", **parts: Any) -> dict[str, A
         "CustomResourceDefinition": "apiextensions.k8s.io/v1",
         "DaemonSet": "apps/v1",
         "Deployment": "apps/v1",
+        "NetworkPolicy": "networking.k8s.io/v1",
         "EndpointSlice": "discovery.k8s.io/v1",
         "Gateway": "gateway.networking.k8s.io/v1",
         "MutatingWebhookConfiguration": "admissionregistration.k8s.io/v1",

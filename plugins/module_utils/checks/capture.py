@@ -1,0 +1,128 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether the pods of enrolled namespaces are in the mesh, and why not."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from ..mesh.names import why_protected
+from ..mesh.spec import MODE_AMBIENT, MODE_LABEL
+from . import found
+from .context import Context, annotations_of, describe, labels_of, name_of, namespace_of
+from .findings import Outcome, Problem
+from .found import CNI
+from .snapshot import NAMESPACES, POD_METADATA, PODS, Object
+from .uninstall import REDIRECTION
+
+_INJECTED = "sidecar.istio.io/status"
+_SHOWN = 5
+#: What the injectors of other meshes write onto a pod that has their proxy.
+_FOREIGN = {
+    "linkerd.io/proxy-version": ("Linkerd", None),
+    "consul.hashicorp.com/connect-inject-status": ("Consul", "injected"),
+    "kuma.io/sidecar-injected": ("Kuma", "true"),
+}
+
+
+def nobody_bypasses(context: Context) -> Outcome:
+    """AMB0409: a running pod of an enrolled namespace without the annotation speaks plain text, past every policy."""
+    agents = found.of(CNI, context.cluster)
+    if not agents:
+        return Outcome(note="no istio-cni is there yet")
+    enrolled = {
+        name_of(namespace)
+        for namespace in context.cluster.all(NAMESPACES)
+        if labels_of(namespace).get(MODE_LABEL) == MODE_AMBIENT
+    }
+    suspects = {namespace_of(pod) for pod in found.inside(context.cluster, POD_METADATA, enrolled) if _is_missed(pod)}
+    if not suspects:
+        return Outcome()
+    nodes = _nodes_with_an_agent(context, {namespace_of(agent) for agent in agents})
+    missed: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for pod in found.inside(context.cluster, PODS, suspects):
+        if _is_missed(pod) and _is_eligible(pod):
+            missed[namespace_of(pod), _reason(pod, nodes)].append(name_of(pod))
+    return Outcome([_problem(*key, sorted(pods)) for key, pods in sorted(missed.items())])
+
+
+def _is_missed(pod: Object) -> bool:
+    """Whether the pod ought to be captured and is not, or not wholly; sidecars are the matter of AMB0403."""
+    annotations = annotations_of(pod)
+    if labels_of(pod).get(MODE_LABEL) == "none" or _INJECTED in annotations:
+        return False
+    return annotations.get(REDIRECTION) != "enabled"
+
+
+def _is_eligible(pod: Object) -> bool:
+    """A pod on the network of its node is never captured; one that does not run has no traffic."""
+    running = (pod.get("status") or {}).get("phase") == "Running" and not pod["metadata"].get("deletionTimestamp")
+    return running and not (pod.get("spec") or {}).get("hostNetwork")
+
+
+def _nodes_with_an_agent(context: Context, namespaces: set[str]) -> set[str]:
+    key, value = CNI.label
+    return {
+        str((pod.get("spec") or {}).get("nodeName"))
+        for pod in found.inside(context.cluster, PODS, namespaces)
+        if labels_of(pod).get(key) == value and _is_ready(pod)
+    }
+
+
+def _is_ready(pod: Mapping[str, object]) -> bool:
+    status = pod.get("status")
+    conditions = status.get("conditions") or [] if isinstance(status, Mapping) else []
+    return any(condition.get("type") == "Ready" and condition.get("status") == "True" for condition in conditions)
+
+
+def _reason(pod: Object, nodes: set[str]) -> str:
+    node = str((pod.get("spec") or {}).get("nodeName") or "")
+    if node not in nodes:
+        return f"no istio-cni is ready on node {node}"
+    if annotations_of(pod).get(REDIRECTION) == "pending":
+        return f"ztunnel of node {node} has not taken it over yet"
+    return "it was started past istio-cni"
+
+
+def _problem(namespace: str, reason: str, pods: list[str]) -> Problem:
+    more = f" and {len(pods) - _SHOWN} more" if len(pods) > _SHOWN else ""
+    hint = "See why istio-cni and ztunnel are not ready there; then restart the pods if they are still not captured"
+    if reason.startswith("it was"):
+        hint = "Restart these pods: kubectl rollout restart of their workloads"
+    message = f"is enrolled, but {len(pods)} running pods bypass the mesh, {', '.join(pods[:_SHOWN])}{more}: {reason}"
+    return Problem(f"Namespace {namespace}", message, hint)
+
+
+def no_foreign_sidecars(context: Context) -> Outcome:
+    """AMB0411: the proxy of another mesh and ztunnel both redirect the traffic of the pod."""
+    counted: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for pod in found.inside(context.cluster, POD_METADATA, set(found.joining(context))):
+        for key, (title, value) in _FOREIGN.items():
+            if key in annotations_of(pod) and value in (None, annotations_of(pod)[key]):
+                counted[namespace_of(pod), title].append(name_of(pod))
+    return Outcome(
+        [
+            Problem(
+                f"Namespace {namespace}",
+                f"{len(pods)} pods have a sidecar of {title}: {', '.join(sorted(pods)[:_SHOWN])}",
+                f"Switch the injection of {title} off for the namespace and restart these pods, before it is enrolled",
+            )
+            for (namespace, title), pods in sorted(counted.items())
+        ]
+    )
+
+
+def nothing_protected(context: Context) -> Outcome:
+    """AMB0412: what the mesh and the platform themselves stand on does not go through the mesh."""
+    return Outcome(
+        [
+            Problem(
+                describe("Namespace", namespace),
+                f"is enrolled, though {why_protected(name_of(namespace))}",
+                f"kubectl label namespace {name_of(namespace)} {MODE_LABEL}-",
+            )
+            for namespace in context.cluster.all(NAMESPACES)
+            if labels_of(namespace).get(MODE_LABEL) == MODE_AMBIENT and why_protected(name_of(namespace))
+        ]
+    )

@@ -1,0 +1,149 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What policies of the network and a late istio-cni do to pods of enrolled namespaces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+MODE = "istio.io/dataplane-mode"
+MESH = {"namespaces": [{"name": "shop", "state": "l4"}, {"name": "old", "state": "off"}]}
+WEB = {"app": "web"}
+APP = {"ports": [{"protocol": "TCP", "port": 8080}]}
+HBONE = {"ports": [{"port": 15008}]}
+PEER = {"podSelector": {"matchLabels": {"app": "client"}}}
+OTHER = {"podSelector": {"matchLabels": {"app": "other"}}}
+
+
+def rules(*ingress: Any, selector: Any = None, types: Any = ("Ingress",)) -> dict[str, Any]:
+    return {"podSelector": selector or {}, "policyTypes": list(types), "ingress": list(ingress)}
+
+
+def policies_of(make: Any, *specs: Any, namespace: str = "shop") -> list[Any]:
+    return [make("NetworkPolicy", f"p{number}", namespace, spec=spec) for number, spec in enumerate(specs)]
+
+
+@pytest.mark.parametrize(
+    ("specs", "hurt"),
+    [
+        ([rules()], []),
+        ([rules({})], []),
+        ([rules(APP)], ["p0"]),
+        ([rules(APP), rules(HBONE)], []),
+        ([rules(APP, HBONE)], []),
+        ([rules({"ports": [{"port": 15000, "endPort": 15010}]})], []),
+        ([rules({"ports": [{"port": "http"}]})], ["p0"]),
+        ([rules({"ports": [{"protocol": "UDP", "port": 15008}]})], ["p0"]),
+        ([rules({"ports": [{"protocol": "TCP"}]})], []),
+        ([rules({"from": [PEER], **APP}), rules({"from": [PEER], **HBONE})], []),
+        ([rules({"from": [PEER], **APP}), rules({"from": [OTHER], **HBONE})], ["p0"]),
+        ([rules(APP), rules({"from": [PEER], **HBONE})], ["p0"]),
+        ([rules({"from": [PEER]})], []),
+        ([rules(APP, selector={"matchLabels": WEB}), rules(HBONE)], []),
+        ([rules(APP, selector={"matchLabels": WEB}), rules(HBONE, selector={"matchLabels": {"app": "db"}})], ["p0"]),
+        ([rules(APP, types=("Egress",))], []),
+    ],
+)
+@pytest.mark.parametrize("pods", [0, 2])
+def test_network_policies(world: Any, examine: Any, make: Any, specs: Any, hurt: list[str], pods: int) -> None:
+    objects = [make("Pod", f"web-{number}", "shop", labels=WEB) for number in range(pods)]
+    report = examine(world(make("Namespace", "shop"), *objects, *policies_of(make, *specs)), "AMB0407", mesh=MESH)
+
+    assert [finding.object for finding in report.findings] == [f"NetworkPolicy shop/{name}" for name in hurt]
+
+
+def test_network_policies_elsewhere_are_nobodys_business(world: Any, examine: Any, make: Any) -> None:
+    old = make("Namespace", "old", labels={MODE: "ambient"})
+    objects = [old, *policies_of(make, rules(APP), namespace="old"), *policies_of(make, rules(APP), namespace="x")]
+    cluster = world(*objects, make("Namespace", "x"))
+
+    assert examine(cluster, "AMB0407", mesh=MESH).findings == []
+    assert not any(kind == "Pod" for kind, _namespace in cluster.lists)
+
+
+def test_policies_without_the_right_to_see_them_pass_nothing(world: Any, examine: Any, make: Any) -> None:
+    report = examine(world(make("Namespace", "shop"), denied=("NetworkPolicy",)), "AMB0407", mesh=MESH)
+
+    assert report.results[0].status == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("api", "kind", "namespace", "spec", "told"),
+    [
+        ("cilium.io/v2", "CiliumNetworkPolicy", "shop", {"ingress": [{}]}, True),
+        ("cilium.io/v2", "CiliumNetworkPolicy", "shop", {"egress": [{}]}, False),
+        ("cilium.io/v2", "CiliumNetworkPolicy", "x", {"ingress": [{}]}, False),
+        ("cilium.io/v2", "CiliumNetworkPolicy", "shop", {"ingress": [{"toPorts": [{"port": "15008"}]}]}, False),
+        ("cilium.io/v2", "CiliumClusterwideNetworkPolicy", "", {"ingress": [{}]}, True),
+        ("crd.projectcalico.org/v1", "NetworkPolicy", "shop", {"types": ["Ingress"]}, True),
+        ("projectcalico.org/v3", "GlobalNetworkPolicy", "", {"types": ["Egress"]}, False),
+    ],
+)
+def test_other_kinds(
+    world: Any, examine: Any, make: Any, api: str, kind: str, namespace: str, spec: Any, told: bool
+) -> None:
+    policy = make(kind, "p", namespace, api_version=api, spec=spec)
+    report = examine(world(make("Namespace", "shop"), policy), "AMB0408", mesh=MESH)
+
+    assert [finding.severity for finding in report.findings] == (["warning"] if told else [])
+    assert examine(world(policy), "AMB0408").findings == []
+
+
+def pod(make: Any, name: str, node: str = "n1", state: str = "", **spec: Any) -> Any:
+    marks = {"ambient.istio.io/redirection": state} if state else {}
+    return make("Pod", name, "shop", annotations=marks, spec={"nodeName": node, **spec}, status={"phase": "Running"})
+
+
+def agents(make: Any) -> list[Any]:
+    agent = {"k8s-app": "istio-cni-node"}
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    return [
+        make("Namespace", "shop", labels={MODE: "ambient"}),
+        make("DaemonSet", "istio-cni-node", "cni", labels=agent),
+        make("Pod", "agent-1", "cni", labels=agent, spec={"nodeName": "n1"}, status=ready),
+    ]
+
+
+def test_pods_that_are_captured_or_cannot_be(world: Any, examine: Any, make: Any) -> None:
+    done = make("Pod", "job", "shop", spec={}, status={"phase": "Succeeded"})
+    out = make("Pod", "out", "shop", labels={MODE: "none"}, status={"phase": "Running"})
+    objects = [pod(make, "in", state="enabled"), pod(make, "host", hostNetwork=True), done, out]
+
+    assert examine(world(*agents(make), *objects), "AMB0409").findings == []
+    assert examine(world(agents(make)[0], pod(make, "web")), "AMB0409").findings == []
+
+
+@pytest.mark.parametrize(
+    ("node", "state", "word"),
+    [("n1", "", "started past istio-cni"), ("n2", "", "ready on node n2"), ("n1", "pending", "not taken it over")],
+)
+def test_pods_that_bypass(world: Any, examine: Any, make: Any, node: str, state: str, word: str) -> None:
+    (finding,) = examine(world(*agents(make), pod(make, "web", node, state)), "AMB0409").findings
+
+    assert finding.object == "Namespace shop"
+    assert "1 running pods bypass the mesh, web" in finding.message
+    assert word in finding.message
+
+
+@pytest.mark.parametrize(
+    ("mark", "title"),
+    [
+        ({"linkerd.io/proxy-version": "edge"}, "Linkerd"),
+        ({"consul.hashicorp.com/connect-inject-status": "injected"}, "Consul"),
+        ({"kuma.io/sidecar-injected": "true"}, "Kuma"),
+        ({"kuma.io/sidecar-injected": "false"}, ""),
+        ({"linkerd.io/inject": "disabled"}, ""),
+    ],
+)
+def test_foreign_sidecars(world: Any, examine: Any, make: Any, mark: dict[str, str], title: str) -> None:
+    objects = [make("Namespace", "shop"), make("Pod", "web", "shop", annotations=mark)]
+    report = examine(world(*objects), "AMB0411", mesh=MESH)
+
+    assert [title in finding.message for finding in report.findings] == ([True] if title else [])
+
+
+@pytest.mark.parametrize(("name", "count"), [("kube-system", 1), ("istio-system", 1), ("shop", 0)])
+def test_protected_namespaces(world: Any, examine: Any, make: Any, name: str, count: int) -> None:
+    assert len(examine(world(make("Namespace", name, labels={MODE: "ambient"})), "AMB0412").findings) == count
