@@ -107,6 +107,7 @@ def no_foreign_sidecars(context: Context) -> Outcome:
                 f"Namespace {namespace}",
                 f"{len(pods)} pods have a sidecar of {title}: {', '.join(sorted(pods)[:_SHOWN])}",
                 f"Switch the injection of {title} off for the namespace and restart these pods, before it is enrolled",
+                found.severity_in(context, namespace),
             )
             for (namespace, title), pods in sorted(counted.items())
         ]

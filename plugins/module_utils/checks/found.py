@@ -11,6 +11,7 @@ from typing import Any
 from ..mesh.spec import MODE_AMBIENT, MODE_LABEL
 from . import versions
 from .context import Context, annotations_of, labels_of, name_of, namespace_of
+from .findings import Severity
 from .ours import COMPONENTS, VERSION_LABEL, Component, is_ours
 from .snapshot import DEPLOYMENTS, NAMESPACES, Object, Resource, Snapshot
 
@@ -130,6 +131,11 @@ def joining(context: Context) -> dict[str, Object]:
         for namespace in context.cluster.all(NAMESPACES)
         if declared.get(name_of(namespace), labels_of(namespace).get(MODE_LABEL) == MODE_AMBIENT)
     }
+
+
+def severity_in(context: Context, namespace: str) -> Severity | None:
+    """A warning for a namespace that others enrolled: it is no reason to refuse what `ambient_mesh` declares."""
+    return None if context.wishes.mesh.declares(namespace) else Severity.WARNING
 
 
 def inside(cluster: Snapshot, resource: Resource, names: set[str]) -> Iterator[Object]:

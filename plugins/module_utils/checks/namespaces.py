@@ -10,7 +10,7 @@ from ..mesh.patches import DISCOVERY_MANAGER, ENROLMENT_MANAGER
 from ..mesh.selectors import discovery_labels, selects
 from ..mesh.spec import MODE_AMBIENT, MODE_LABEL
 from . import found, versions
-from .context import Context, annotations_of, describe, field_holders, labels_of, name_of
+from .context import Context, annotations_of, describe, field_holders, labels_of, name_of, namespace_of
 from .findings import Outcome, Problem, Severity
 from .ours import is_ours
 from .snapshot import NAMESPACES, POD_METADATA, PODS, Object
@@ -107,6 +107,7 @@ def no_injection(context: Context) -> Outcome:
                         describe("Namespace", namespace),
                         f"label {key}={value} asks for sidecars: they win over ambient, silently",
                         f"kubectl label namespace {name_of(namespace)} {key}- and restart its pods",
+                        found.severity_in(context, name_of(namespace)),
                     )
                 )
     for pod in _pods(context):
@@ -118,6 +119,7 @@ def no_injection(context: Context) -> Outcome:
                     describe("Pod", pod),
                     "has a sidecar or asks for one: it would not be captured",
                     f"Remove the label {_POD_INJECTION} from its workload and restart it",
+                    found.severity_in(context, namespace_of(pod)),
                 )
             )
     return Outcome(problems)
@@ -139,6 +141,7 @@ def no_host_network(context: Context) -> Outcome:
                 describe("Pod", pod),
                 f"uses the network of its node; Istio {version} would capture the node's traffic",
                 "Move it to a namespace that is not enrolled, or take Istio 1.31",
+                found.severity_in(context, namespace_of(pod)),
             )
             for pod in _pods(context)
             if (pod.get("spec") or {}).get("hostNetwork")

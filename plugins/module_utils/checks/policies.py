@@ -12,7 +12,7 @@ from ..mesh.selectors import selects
 from ..mesh.spec import MODE_LABEL
 from . import found
 from .context import Context, describe, labels_of, name_of, namespace_of
-from .findings import Outcome, Problem
+from .findings import Outcome, Problem, Severity
 from .snapshot import NETWORK_POLICIES, POD_METADATA, Object, Resource
 
 HBONE = 15008
@@ -49,12 +49,14 @@ def admit_hbone(context: Context) -> Outcome:
             problem
             for namespace in sorted(suspects)
             for policy in by_namespace[namespace]
-            for problem in _judge(policy, by_namespace[namespace], pods[namespace])
+            for problem in _judge(
+                policy, by_namespace[namespace], pods[namespace], found.severity_in(context, namespace)
+            )
         ]
     )
 
 
-def _judge(policy: Object, policies: list[Object], pods: list[Object]) -> Iterator[Problem]:
+def _judge(policy: Object, policies: list[Object], pods: list[Object], severity: Severity | None) -> Iterator[Problem]:
     """Policies add up: a rule is judged by all that select the same pod; without a pod, by those that select all."""
     mine = [pod for pod in pods if _selects(policy, labels_of(pod))]
     if mine:
@@ -68,6 +70,7 @@ def _judge(policy: Object, policies: list[Object], pods: list[Object]) -> Iterat
             describe(NETWORK_POLICIES.kind, policy),
             f"admits callers to {who}, but not to TCP {HBONE}: once enrolled, calls from the mesh are refused",
             f"Admit TCP {HBONE} from the same callers, and narrow the ports of the app with an AuthorizationPolicy",
+            severity,
         )
 
 

@@ -147,3 +147,12 @@ def test_foreign_sidecars(world: Any, examine: Any, make: Any, mark: dict[str, s
 @pytest.mark.parametrize(("name", "count"), [("kube-system", 1), ("istio-system", 1), ("shop", 0)])
 def test_protected_namespaces(world: Any, examine: Any, make: Any, name: str, count: int) -> None:
     assert len(examine(world(make("Namespace", name, labels={MODE: "ambient"})), "AMB0412").findings) == count
+
+
+def test_a_namespace_that_others_enrolled_refuses_nothing(world: Any, examine: Any, make: Any) -> None:
+    labels = {MODE: "ambient", "istio-injection": "enabled"}
+    pod = make("Pod", "web", "theirs", labels=WEB, annotations={"linkerd.io/proxy-version": "stable"})
+    objects = [make("Namespace", "theirs", labels=labels), pod, *policies_of(make, rules(APP), namespace="theirs")]
+    for code in ("AMB0403", "AMB0407", "AMB0411"):
+        report = examine(world(*objects), code, mesh=MESH)
+        assert [finding.severity for finding in report.findings] == ["warning"], code
