@@ -11,6 +11,7 @@ from ..mesh.names import why_protected
 from ..mesh.spec import MODE_AMBIENT, MODE_LABEL
 from . import found
 from .context import Context, annotations_of, describe, labels_of, name_of, namespace_of
+from .enrolled import ISTIO, proxy_of
 from .findings import Outcome, Problem
 from .found import CNI
 from .snapshot import NAMESPACES, POD_METADATA, PODS, Object
@@ -18,12 +19,6 @@ from .uninstall import REDIRECTION
 
 _INJECTED = "sidecar.istio.io/status"
 _SHOWN = 5
-#: What the injectors of other meshes write onto a pod that has their proxy.
-_FOREIGN = {
-    "linkerd.io/proxy-version": ("Linkerd", None),
-    "consul.hashicorp.com/connect-inject-status": ("Consul", "injected"),
-    "kuma.io/sidecar-injected": ("Kuma", "true"),
-}
 
 
 def nobody_bypasses(context: Context) -> Outcome:
@@ -98,9 +93,9 @@ def no_foreign_sidecars(context: Context) -> Outcome:
     """AMB0411: the proxy of another mesh and ztunnel both redirect the traffic of the pod."""
     counted: dict[tuple[str, str], list[str]] = defaultdict(list)
     for pod in found.inside(context.cluster, POD_METADATA, set(found.joining(context))):
-        for key, (title, value) in _FOREIGN.items():
-            if key in annotations_of(pod) and value in (None, annotations_of(pod)[key]):
-                counted[namespace_of(pod), title].append(name_of(pod))
+        title, _key = proxy_of(pod)
+        if title not in ("", ISTIO):  # Istio's are the matter of AMB0403
+            counted[namespace_of(pod), title].append(name_of(pod))
     return Outcome(
         [
             Problem(

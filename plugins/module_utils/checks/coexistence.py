@@ -11,8 +11,18 @@ from typing import Any
 from .context import Context, describe, name_of
 from .findings import Outcome, Problem
 from .ours import is_ours
-from .signals import Mesh, Workload
-from .snapshot import CRDS, DAEMONSETS, ENDPOINT_SLICES, MUTATING_WEBHOOKS, Object, Resource, SkipError, Snapshot
+from .signals import MESHES, Mesh, Workload
+from .snapshot import (
+    CRDS,
+    DAEMONSETS,
+    ENDPOINT_SLICES,
+    MUTATING_WEBHOOKS,
+    VALIDATING_WEBHOOKS,
+    Object,
+    Resource,
+    SkipError,
+    Snapshot,
+)
 
 RUNNING = "is running"
 IDLE = "is installed but idle"
@@ -35,21 +45,29 @@ def no_other_mesh(mesh: Mesh) -> Callable[[Context], Outcome]:
 def needs_of(mesh: Mesh) -> tuple[Resource, ...]:
     """What the check of this row lists in every cluster."""
     kinds = {workload.resource for workload in mesh.workloads}
-    if mesh.groups:
+    if mesh.groups or mesh.crds:
         kinds.add(CRDS)
     if mesh.webhooks:
         kinds.add(MUTATING_WEBHOOKS)
+    if mesh.validators:
+        kinds.add(VALIDATING_WEBHOOKS)
     return tuple(sorted(kinds, key=str))
 
 
 def _workloads(mesh: Mesh, cluster: Snapshot) -> Iterator[Problem]:
     for workload in mesh.workloads:
         for obj in cluster.all(workload.resource):
-            if workload.matches(obj) and not is_ours(obj):
+            if workload.matches(obj) and not is_ours(obj) and not (mesh.generic and _claimed(workload.resource, obj)):
                 ready, wanted = _ready(workload, obj)
                 grade = RUNNING if ready else IDLE
                 message = f"{mesh.title} {grade} ({ready} of {wanted} ready)"
                 yield Problem(describe(workload.resource.kind, obj), message, mesh.hint)
+
+
+def _claimed(resource: Resource, obj: Object) -> bool:
+    """Whether a row of its own knows this workload by a better name."""
+    rows = (workload for mesh in MESHES if not mesh.generic for workload in mesh.workloads)
+    return any(workload.resource is resource and workload.matches(obj) for workload in rows)
 
 
 def _ready(workload: Workload, obj: Object) -> tuple[int, int]:
@@ -60,14 +78,13 @@ def _ready(workload: Workload, obj: Object) -> tuple[int, int]:
 
 
 def _webhooks(mesh: Mesh, cluster: Snapshot) -> Iterator[Problem]:
-    if not mesh.webhooks:
-        return
-    for obj in cluster.all(MUTATING_WEBHOOKS):
-        hooks = [hook for hook in obj.get("webhooks") or [] if _is_named(hook, mesh.webhooks)]
-        if hooks and not is_ours(obj):
-            grade, why = _alive(hooks[0].get("clientConfig") or {}, cluster)
-            message = f"{mesh.title} {grade}: webhook {hooks[0]['name']} {why}"
-            yield Problem(describe(MUTATING_WEBHOOKS.kind, obj), message, mesh.hint)
+    for resource, names in ((MUTATING_WEBHOOKS, mesh.webhooks), (VALIDATING_WEBHOOKS, mesh.validators)):
+        for obj in cluster.all(resource) if names else ():
+            hooks = [hook for hook in obj.get("webhooks") or [] if _is_named(hook, names)]
+            if hooks and not is_ours(obj):
+                grade, why = _alive(hooks[0].get("clientConfig") or {}, cluster)
+                message = f"{mesh.title} {grade}: webhook {hooks[0]['name']} {why}"
+                yield Problem(describe(resource.kind, obj), message, mesh.hint)
 
 
 def _is_named(hook: Any, patterns: tuple[str, ...]) -> bool:
@@ -91,9 +108,9 @@ def _alive(target: Any, cluster: Snapshot) -> tuple[str, str]:
 
 
 def _definitions(mesh: Mesh, cluster: Snapshot) -> Iterator[Problem]:
-    if not mesh.groups:
+    if not mesh.groups and not mesh.crds:
         return
-    found = [crd for crd in cluster.all(CRDS) if name_of(crd).partition(".")[2] in mesh.groups and not is_ours(crd)]
+    found = [crd for crd in cluster.all(CRDS) if mesh.owns(name_of(crd)) and not is_ours(crd)]
     if not found:
         return
     used = False
@@ -105,7 +122,7 @@ def _definitions(mesh: Mesh, cluster: Snapshot) -> Iterator[Problem]:
                 yield Problem(
                     describe(resource.kind, obj), f"{mesh.title} is in use: this object asks for it", mesh.hint
                 )
-    if not used:
+    if not used and mesh.traces:
         names = sorted(name_of(crd) for crd in found)
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         message = f"{mesh.title} {TRACES}: CRDs {', '.join(names[:_SHOWN])}{more}"

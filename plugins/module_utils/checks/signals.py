@@ -45,8 +45,11 @@ class Mesh:
         hint: what to do about it.
         groups: API groups whose CRDs are its own.
         instances: its custom resources whose mere existence means that it is in use.
+        crds: full names of CRDs of its own in a group that others use too.
         webhooks: names of the webhooks inside mutating webhook configurations.
-        traces: how much CRDs alone matter.
+        validators: names of the webhooks inside validating webhook configurations.
+        traces: how much CRDs alone matter; None where they come with something that is no mesh.
+        generic: whether it leaves to the other rows what they claim.
     """
 
     code: str
@@ -54,10 +57,17 @@ class Mesh:
     check: str
     hint: str
     groups: tuple[str, ...] = ()
+    crds: tuple[str, ...] = ()
     instances: tuple[Resource, ...] = ()
     workloads: tuple[Workload, ...] = ()
     webhooks: tuple[str, ...] = ()
-    traces: Severity = Severity.WARNING
+    validators: tuple[str, ...] = ()
+    traces: Severity | None = Severity.WARNING
+    generic: bool = False
+
+    def owns(self, crd: str) -> bool:
+        """Whether the CRD of this name is its own."""
+        return crd.partition(".")[2] in self.groups or crd in self.crds
 
 
 _OTHER_CLUSTER = "Use a cluster without it, or remove it with its own tool"
@@ -69,6 +79,7 @@ MESHES = (
         check="No Alauda Service Mesh v1",
         hint="Ambient mode needs a cluster that never carried it: use another one, or migrate off it first",
         groups=("asm.alauda.io",),
+        crds=("asms.operator.alauda.io",),
         instances=(Resource("asm.alauda.io/v1alpha1", "ServiceMesh", metadata_only=True),),
         workloads=(
             Workload(
@@ -104,6 +115,8 @@ MESHES = (
         check="No other istiod",
         hint="Remove it (istioctl uninstall, helm uninstall), or leave this cluster to it",
         workloads=(Workload(DEPLOYMENTS, ("istiod",), {"app": "istiod"}),),
+        validators=("*.validation.istio.io", "validation.istio.io"),
+        generic=True,
     ),
     Mesh(
         code="AMB0204",
@@ -111,6 +124,7 @@ MESHES = (
         check="No other sidecar injector",
         hint="Remove the mesh that it belongs to; if that is gone, delete the webhook configuration",
         webhooks=("*.sidecar-injector.istio.io",),
+        generic=True,
     ),
     Mesh(
         code="AMB0205",
@@ -131,6 +145,7 @@ MESHES = (
         instances=(Resource("maistra.io/v2", "ServiceMeshControlPlane", metadata_only=True),),
         workloads=(Workload(DEPLOYMENTS, ("istio-operator",), namespaces=("openshift-operators",)),),
         webhooks=("smcp.mutation.maistra.io", "smmr.mutation.maistra.io"),
+        validators=("smcp.validation.maistra.io", "smmr.validation.maistra.io"),
     ),
     Mesh(
         code="AMB0207",
@@ -143,6 +158,7 @@ MESHES = (
             Workload(DAEMONSETS, ("linkerd-cni",)),
         ),
         webhooks=("linkerd-proxy-injector.linkerd.io",),
+        validators=("linkerd-policy-validator.linkerd.io", "linkerd-sp-validator.linkerd.io"),
     ),
     Mesh(
         code="AMB0208",
@@ -174,5 +190,70 @@ MESHES = (
         check="No Istio CRDs of another installer",
         hint="If nobody needs them any more, delete them; site.yml would update them where nobody objects",
         groups=("networking.istio.io", "security.istio.io", "telemetry.istio.io", "extensions.istio.io"),
+    ),
+    Mesh(
+        code="AMB0211",
+        title="Google's managed service mesh",
+        check="No managed service mesh of Google",
+        hint="Take the cluster out of the fleet's service mesh first; its controller brings back what is only deleted",
+        groups=("mesh.cloud.google.com",),
+        instances=(Resource("mesh.cloud.google.com/v1beta1", "ControlPlaneRevision", metadata_only=True),),
+    ),
+    Mesh(
+        code="AMB0212",
+        title="The Istio add-on of AKS",
+        check="No Istio add-on of AKS",
+        hint="Switch it off first: az aks mesh disable",
+        workloads=(Workload(DEPLOYMENTS, ("istiod-asm-*",), namespaces=("aks-istio-system",)),),
+    ),
+    Mesh(
+        code="AMB0213",
+        title="Alibaba Cloud Service Mesh",
+        check="No Alibaba Cloud Service Mesh",
+        hint="Remove the cluster from it first",
+        groups=("istio.alibabacloud.com",),
+        instances=(Resource("istio.alibabacloud.com/v1beta1", "ServiceMesh", metadata_only=True),),
+    ),
+    Mesh(
+        code="AMB0214",
+        title="The Istio of Calico's operator",
+        check="No Istio of Calico's operator",
+        hint="Delete that object, and let the operator take its ambient mesh away",
+        crds=("istios.operator.tigera.io",),
+        instances=(Resource("operator.tigera.io/v1", "Istio", metadata_only=True),),
+        traces=None,  # the operator brings the CRD wherever Calico is
+    ),
+    Mesh(
+        code="AMB0215",
+        title="Open Service Mesh",
+        check="No Open Service Mesh",
+        hint=_OTHER_CLUSTER,
+        groups=("config.openservicemesh.io", "policy.openservicemesh.io"),
+        workloads=(Workload(DEPLOYMENTS, ("osm-controller", "osm-injector")),),
+    ),
+    Mesh(
+        code="AMB0216",
+        title="NGINX Service Mesh",
+        check="No NGINX Service Mesh",
+        hint=_OTHER_CLUSTER,
+        workloads=(Workload(DEPLOYMENTS, ("nginx-mesh-controller",)),),
+    ),
+    Mesh(
+        code="AMB0217",
+        title="AWS App Mesh",
+        check="No AWS App Mesh",
+        hint=_OTHER_CLUSTER,
+        groups=("appmesh.k8s.aws",),
+        workloads=(Workload(DEPLOYMENTS, ("appmesh-controller",)),),
+    ),
+    Mesh(
+        code="AMB0218",
+        title="Traefik Mesh",
+        check="No Traefik Mesh",
+        hint=_OTHER_CLUSTER,
+        workloads=(
+            Workload(DEPLOYMENTS, ("traefik-mesh-controller",)),
+            Workload(DAEMONSETS, ("traefik-mesh-proxy",)),
+        ),
     ),
 )

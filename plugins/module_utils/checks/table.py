@@ -4,7 +4,20 @@
 
 from __future__ import annotations
 
-from . import capture, coexistence, discovery, fitness, found, health, namespaces, ours, policies, rights, uninstall
+from . import (
+    capture,
+    coexistence,
+    discovery,
+    enrolled,
+    fitness,
+    found,
+    health,
+    namespaces,
+    ours,
+    policies,
+    rights,
+    uninstall,
+)
 from .findings import Check, Phase, Severity
 from .signals import MESHES
 from .snapshot import CRDS, DAEMONSETS, DEPLOYMENTS, GATEWAYS, NAMESPACES, NETWORK_POLICIES, POD_METADATA
@@ -36,6 +49,23 @@ CHECKS: tuple[Check, ...] = (
             needs=coexistence.needs_of(mesh),
         )
         for mesh in MESHES
+    ),
+    Check(
+        "AMB0219",
+        OTHER_MESHES,
+        "No pods with a proxy of another mesh",
+        _PRE,
+        enrolled.no_enrolled_workloads,
+        needs=(POD_METADATA, DEPLOYMENTS),
+    ),
+    Check(
+        "AMB0220",
+        OTHER_MESHES,
+        "No namespace asks for such a proxy",
+        _PRE,
+        enrolled.no_requests,
+        Severity.WARNING,
+        (NAMESPACES, DEPLOYMENTS),
     ),
     Check("AMB0301", OWN, "Own installation recognised", _PRE, ours.recognised, Severity.INFO, ours.WHERE_WE_SHOW),
     Check("AMB0302", OWN, "No other mesh of this collection", _PRE, ours.other_mesh, needs=ours.WHERE_WE_SHOW),

@@ -17,6 +17,9 @@ GATEWAY_CRDS = ("gatewayclasses", "gateways", "grpcroutes", "httproutes", "refer
 OURS = {"ambient.alauda.io/mesh": "default"}
 
 
+GATEWAY = {"sidecar.istio.io/status": "{}", "inject.istio.io/templates": "gateway"}
+
+
 def statuses(report: Any) -> dict[str, str]:
     return {result.check.code: result.status for result in report.results}
 
@@ -234,6 +237,57 @@ def planted(make: Any) -> dict[str, tuple[list[Any], list[Any], list[Any]]]:
             [crd("meshes.kuma.io")],
         ),
         "AMB0210": ([], [], [crd("virtualservices.networking.istio.io")]),
+        "AMB0211": (
+            [],
+            [
+                crd("controlplanerevisions.mesh.cloud.google.com"),
+                make(
+                    "ControlPlaneRevision",
+                    "asm-managed",
+                    "istio-system",
+                    api_version="mesh.cloud.google.com/v1beta1",
+                ),
+            ],
+            [crd("controlplanerevisions.mesh.cloud.google.com")],
+        ),
+        "AMB0212": (
+            [deployment("istiod-asm-1-24", "aks-istio-system", 1, app="istiod")],
+            [deployment("istiod-asm-1-24", "aks-istio-system", 0, app="istiod")],
+            [],
+        ),
+        "AMB0213": (
+            [],
+            [
+                crd("servicemeshes.istio.alibabacloud.com"),
+                make("ServiceMesh", "m", "x", api_version="istio.alibabacloud.com/v1beta1"),
+            ],
+            [crd("servicemeshes.istio.alibabacloud.com")],
+        ),
+        "AMB0214": (
+            [],
+            [crd("istios.operator.tigera.io"), make("Istio", "default", api_version="operator.tigera.io/v1")],
+            [],
+        ),
+        "AMB0215": (
+            [deployment("osm-controller", "osm-system", 1)],
+            [deployment("osm-injector", "osm-system", 0)],
+            [crd("meshconfigs.config.openservicemesh.io")],
+        ),
+        "AMB0216": (
+            [deployment("nginx-mesh-controller", "nginx-mesh", 1)],
+            [deployment("nginx-mesh-controller", "nginx-mesh", 0)],
+            [],
+        ),
+        "AMB0217": (
+            [deployment("appmesh-controller", "appmesh-system", 1)],
+            [deployment("appmesh-controller", "appmesh-system", 0)],
+            [crd("virtualnodes.appmesh.k8s.aws")],
+        ),
+        "AMB0218": (
+            [daemons("traefik-mesh-proxy", "traefik-mesh", 2)],
+            [deployment("traefik-mesh-controller", "traefik-mesh", 0)],
+            [],
+        ),
     }
 
 
@@ -288,6 +342,10 @@ def test_look_alikes_do_not_trip_it(world: Any, examine: Any, make: Any) -> None
         make("CustomResourceDefinition", "istios.operator.tigera.io"),
         make("CustomResourceDefinition", "asms.example.com"),
         make("CustomResourceDefinition", "gateways.gateway.networking.k8s.io"),
+        make("Deployment", "istiod-asm-1-24", "shop", status={"readyReplicas": 1}),
+        make("Pod", "web", "shop", spec={"containers": [{"name": "istio-proxy"}]}),
+        make("Pod", "edge", "shop", annotations=GATEWAY),
+        make("Namespace", "shop", labels={"istio-injection": "disabled", "istio.io/dataplane-mode": "ambient"}),
         make("Deployment", "asm-controller", "shop", status={"readyReplicas": 1}),
         make("Deployment", "istio-operator", "shop", status={"readyReplicas": 1}),
         make("Deployment", "istiod-exporter", "monitoring", labels={"app": "istiod-exporter"}),
@@ -331,3 +389,43 @@ def test_another_mesh_of_ours_and_another_version_refuse(world: Any, examine: An
     findings = examine(world(*installation(version="1.30.2")), "AMB0303").findings
     assert [finding.object.split("/")[-1] for finding in findings] == ["istiod", "istio-cni-node", "ztunnel"]
     assert findings[0].message == "runs version 1.30.2, ambient_version asks for 1.31.0"
+
+
+def test_the_add_on_of_aks_is_reported_once(world: Any, examine: Any, make: Any) -> None:
+    running = planted(make)["AMB0212"][0]
+
+    assert only_finding(examine(world(*running), "other-meshes")).code == "AMB0212"
+
+
+def test_validating_webhooks_are_followed_too(world: Any, examine: Any, make: Any) -> None:
+    hook = {"name": "rev.validation.istio.io", "clientConfig": service("istio-system", "istiod")}
+    validator = make("ValidatingWebhookConfiguration", "istiod-default-validator", webhooks=[hook])
+
+    finding = only_finding(examine(world(validator), "other-meshes"))
+    assert (finding.code, finding.severity) == ("AMB0203", "error")
+    assert "is installed but idle: webhook rev.validation.istio.io" in finding.message
+
+
+def test_pods_with_a_foreign_proxy_are_counted(world: Any, examine: Any, make: Any, installation: Any) -> None:
+    istio = [make("Pod", f"web-{n}", "shop", annotations={"sidecar.istio.io/status": "{}"}) for n in range(3)]
+    kuma = make("Pod", "db", "data", annotations={"kuma.io/sidecar-injected": "true"})
+    findings = examine(world(*istio, kuma), "AMB0219").findings
+
+    assert [(finding.severity, finding.object, finding.message) for finding in findings] == [
+        ("error", "Namespace data", "1 pod has a proxy of Kuma (counted by annotation kuma.io/sidecar-injected)"),
+        ("error", "Namespace shop", "3 pods have a proxy of Istio (counted by annotation sidecar.istio.io/status)"),
+    ]
+    beside_ours = examine(world(*installation(), *istio, kuma), "AMB0219")
+    assert only_finding(beside_ours).object == "Namespace data"
+    assert statuses(examine(world(kuma, denied=("Pod",)), "AMB0219")) == {"AMB0219": "skipped"}
+
+
+def test_namespaces_that_ask_for_a_foreign_proxy_are_told(world: Any, examine: Any, make: Any) -> None:
+    asking = [make("Namespace", f"n{n}", labels={"istio-injection": "enabled"}) for n in range(6)]
+    linkerd = make("Namespace", "shop", annotations={"linkerd.io/inject": "enabled"})
+    findings = examine(world(*asking, linkerd), "AMB0220").findings
+
+    assert [(finding.severity, finding.message) for finding in findings] == [
+        ("warning", "istio-injection asks for the proxy of another mesh, on n0, n1, n2, n3, n4 and 1 more"),
+        ("warning", "linkerd.io/inject asks for the proxy of another mesh, on shop"),
+    ]
