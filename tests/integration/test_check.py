@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.alauda.ambient.plugins.module_utils.checks.rights import RIGHTS
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.client import Client
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.identity import Identity
+from requests_seen import Requests
 
+ROOT = Path(__file__).resolve().parents[2]
 OWN_APISERVER = True  # other tests leave things behind that the checks would find
 
 Object = dict[str, Any]
@@ -277,3 +280,33 @@ def test_an_error_is_one_clear_line(run_module: Run, args: dict[str, Any], words
     assert result["failed"]
     assert words in result["msg"].splitlines()[0]
     assert "Traceback" not in json.dumps(result)
+
+
+def test_the_published_cluster_role_is_enough_and_nothing_but_reading_is_asked(
+    run_module: Run, client: Client, apiserver: Any, namespace: str
+) -> None:
+    rbac = "rbac.authorization.k8s.io"
+    role = yaml.safe_load((ROOT / "docs" / "check-clusterrole.yaml").read_text())
+    subject = {"kind": "User", "name": "checker", "apiGroup": rbac}
+    reference = {"kind": "ClusterRole", "name": role["metadata"]["name"], "apiGroup": rbac}
+    binding = {"kind": "ClusterRoleBinding", "metadata": {"name": "checker"}, "roleRef": reference}
+    client.apply(role, "tests")
+    client.apply({"apiVersion": f"{rbac}/v1", **binding, "subjects": [subject]}, "tests")
+    foreign = [workload("Deployment", "istiod", app="istiod"), crd("istios", "sailoperator.io", "Istio")]
+
+    with planted(client, foreign):
+        requests = Requests(apiserver)
+        phases = ["pre", "mesh", "namespaces", "uninstall"]
+        options = {
+            **BASE,
+            "impersonate_user": "checker",
+            "phase": phases,
+            "mesh": {"namespaces": [{"name": namespace, "state": "l4"}]},
+        }
+        result = run_module("check", options)
+        seen = requests.new()
+
+    assert [check for check in result["checks"] if "no right" in check["detail"]] == []
+    assert {"AMB0103", "AMB0202", "AMB0203"} <= set(codes(result))
+    asked = {(request.verb, request.resource) for request in seen if request.verb not in ("get", "list")}
+    assert asked == {("create", "selfsubjectaccessreviews")}

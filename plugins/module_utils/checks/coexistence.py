@@ -35,8 +35,16 @@ def no_other_mesh(mesh: Mesh) -> Callable[[Context], Outcome]:
     """The function of the check that looks for one row of the table."""
 
     def look(context: Context) -> Outcome:
-        problems = [*_workloads(mesh, context.cluster), *_webhooks(mesh, context.cluster)]
-        problems += _definitions(mesh, context.cluster)
+        problems: list[Problem] = []
+        hidden: SkipError | None = None
+        for part in (_workloads, _webhooks, _definitions):
+            try:
+                for problem in part(mesh, context.cluster):
+                    problems.append(problem)
+            except SkipError as reason:  # what can be seen counts all the same
+                hidden = hidden or reason
+        if hidden and not problems:
+            raise hidden
         return Outcome(problems)
 
     return look
@@ -82,7 +90,7 @@ def _webhooks(mesh: Mesh, cluster: Snapshot) -> Iterator[Problem]:
         for obj in cluster.all(resource) if names else ():
             hooks = [hook for hook in obj.get("webhooks") or [] if _is_named(hook, names)]
             if hooks and not is_ours(obj):
-                grade, why = _alive(hooks[0].get("clientConfig") or {}, cluster)
+                grade, why = alive(hooks[0].get("clientConfig") or {}, cluster)
                 message = f"{mesh.title} {grade}: webhook {hooks[0]['name']} {why}"
                 yield Problem(describe(resource.kind, obj), message, mesh.hint)
 
@@ -91,7 +99,8 @@ def _is_named(hook: Any, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(str(hook.get("name", "")), pattern) for pattern in patterns)
 
 
-def _alive(target: Any, cluster: Snapshot) -> tuple[str, str]:
+def alive(target: Any, cluster: Snapshot) -> tuple[str, str]:
+    """Whether whoever a webhook's `clientConfig` names can answer, as a grade, and why."""
     service = target.get("service")
     if not service:
         return RUNNING, f"calls {target.get('url', 'an unknown address')}"

@@ -16,11 +16,22 @@ from . import (
     ours,
     policies,
     rights,
+    surroundings,
     uninstall,
 )
 from .findings import Check, Phase, Severity
 from .signals import MESHES
-from .snapshot import CRDS, DAEMONSETS, DEPLOYMENTS, GATEWAYS, NAMESPACES, NETWORK_POLICIES, POD_METADATA
+from .snapshot import (
+    CRDS,
+    DAEMONSETS,
+    DEPLOYMENTS,
+    GATEWAYS,
+    MUTATING_WEBHOOKS,
+    NAMESPACES,
+    NETWORK_POLICIES,
+    POD_METADATA,
+    VALIDATING_WEBHOOKS,
+)
 
 CLUSTER = "cluster"
 OTHER_MESHES = "other-meshes"
@@ -39,6 +50,14 @@ CHECKS: tuple[Check, ...] = (
     Check("AMB0102", CLUSTER, "Kubernetes fits Istio", _PRE, fitness.kubernetes_version),
     Check("AMB0103", CLUSTER, "Rights suffice", _PRE, rights.rights_suffice),
     Check("AMB0104", CLUSTER, "Gateway API CRDs fit", _PRE, fitness.gateway_api, needs=(CRDS,)),
+    Check(
+        "AMB0105",
+        CLUSTER,
+        "No dead webhook refuses our objects",
+        _PRE,
+        surroundings.no_dead_webhook,
+        needs=(MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS),
+    ),
     *(
         Check(
             mesh.code,
@@ -66,6 +85,14 @@ CHECKS: tuple[Check, ...] = (
         enrolled.no_requests,
         Severity.WARNING,
         (NAMESPACES, DEPLOYMENTS),
+    ),
+    Check(
+        "AMB0221",
+        OTHER_MESHES,
+        "Cilium's settings let ambient work",
+        _PRE,
+        surroundings.cilium_fits,
+        needs=(DAEMONSETS,),
     ),
     Check("AMB0301", OWN, "Own installation recognised", _PRE, ours.recognised, Severity.INFO, ours.WHERE_WE_SHOW),
     Check("AMB0302", OWN, "No other mesh of this collection", _PRE, ours.other_mesh, needs=ours.WHERE_WE_SHOW),

@@ -56,6 +56,7 @@ def index() -> str:
 
 The title says what holds when the check passes. The severity is that of most of its findings.
 A check that could not look is `skipped`, with the reason, and never passes.
+[This ClusterRole](../check-clusterrole.yaml) is all that the checks need.
 
 | code | title | category | phase | severity |
 |---|---|---|---|---|

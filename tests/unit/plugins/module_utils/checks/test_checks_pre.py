@@ -397,6 +397,15 @@ def test_the_add_on_of_aks_is_reported_once(world: Any, examine: Any, make: Any)
     assert only_finding(examine(world(*running), "other-meshes")).code == "AMB0212"
 
 
+def test_what_may_not_be_seen_hides_nothing_that_is_seen(world: Any, examine: Any, make: Any) -> None:
+    running, (crd, instance), _traces = planted(make)["AMB0202"]
+    report = examine(world(*running, crd, instance, denied=("Istio", "IstioCNI", "ZTunnel")), "AMB0202")
+    assert "is running" in only_finding(report).message
+
+    hidden = examine(world(crd, instance, denied=("Istio", "IstioCNI", "ZTunnel")), "AMB0202")
+    assert statuses(hidden) == {"AMB0202": "skipped"}
+
+
 def test_validating_webhooks_are_followed_too(world: Any, examine: Any, make: Any) -> None:
     hook = {"name": "rev.validation.istio.io", "clientConfig": service("istio-system", "istiod")}
     validator = make("ValidatingWebhookConfiguration", "istiod-default-validator", webhooks=[hook])
