@@ -4,6 +4,7 @@
 
     make bench                                     600 and 3,000 objects by every tool, and the growth to 10,000
     make bench BENCH='--sizes 600 --tools raw,kubectl --skip-growth'
+    make bench BENCH=--guard                       the checks before an installation on 1,000 namespaces, 10,000 pods
     make bench BENCH='--cluster build/test'        site.yml beside istioctl install, on that environment's kind cluster
 
 Every tool starts on a fresh etcd and kube-apiserver with Istio's CRDs and is measured as a process, from start to
@@ -22,7 +23,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(CHECKOUT / part) for part in ("tests", "tests/environment", ".cache/collections")]
 
-from bench import bare, report, site  # noqa: E402
+from bench import bare, guard, report, site  # noqa: E402
 from bench.tools import COMMAND, CORE, KUBECTL, MODULE, RAW, BenchError, Sample  # noqa: E402
 
 OTHERS = (RAW, KUBECTL, CORE)
@@ -42,6 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     growth: dict[int, dict[str, Sample]] = {}
     try:
+        if options.guard:
+            return judge_guard(guard.measure(directory, guard.Size(*options.guard), say), options.output)
         if options.cluster:
             samples = site.measure(options.cluster.resolve(), directory, say)
         else:
@@ -67,6 +70,15 @@ def main(arguments: list[str] | None = None) -> int:
         missed += [row for row in rows if row.case == "site-unchanged" and seconds > report.UNCHANGED_SITE]
     print(f"\n{len(missed)} bars missed; the figures are in {options.output}")
     return 1 if missed else 0
+
+
+def judge_guard(samples: dict[tuple[str, str], Sample], output: Path) -> int:
+    """Print and keep what the checks took; 1 where a bar is missed."""
+    row = report.Row(**guard.save(output, samples))
+    memory = samples[guard.CASE, guard.CHECK].memory
+    print("\n" + "\n".join(report.table([row])))
+    print(f"memory {memory:.0f} MB, the bar is {guard.MEMORY:.0f} MB")
+    return 0 if row.met and memory <= guard.MEMORY else 1
 
 
 def compare(bench: bare.Bench, options: argparse.Namespace) -> dict[tuple[str, str], Sample]:
@@ -95,6 +107,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--repeat", type=int, default=1, help="how often the quick tools are measured, for a median")
     parser.add_argument("--settle", type=float, default=3.0, help="seconds that a new API server is left alone")
     parser.add_argument("--skip-growth", action="store_true")
+    big = [1000, 10000, 300]
+    names = ("NAMESPACES", "PODS", "CRDS")
+    parser.add_argument("--guard", type=_numbers, nargs="?", const=big, help=f"{','.join(names)}: the checks alone")
     parser.add_argument("--cluster", type=Path, help="directory of an environment with a kind cluster: site.yml there")
     parser.add_argument("--dir", type=Path, default=CHECKOUT / "build/bench", help="working directory, made anew")
     parser.add_argument("--output", type=Path, default=CHECKOUT / "build/bench.json")

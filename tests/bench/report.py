@@ -19,6 +19,7 @@ BARS = {
     ("unchanged-3000", COMMAND, KUBECTL): 1 / 4,
     ("create-3000", MODULE, RAW): 1.25,
     ("site", COMMAND, "istioctl"): 2.0,
+    ("pre", "check", "lists"): 1.5,
 }
 UNCHANGED_SITE = 15.0  # seconds
 Samples = Mapping[tuple[str, str], Sample]  # by case and tool

@@ -67,3 +67,15 @@ def test_rows_of_another_run_stay_in_the_file(tmp_path: Path) -> None:
 def test_a_tool_that_fails_is_not_measured(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="sh ended with 3:\nno luck"):
         measured(["/bin/sh", "-c", "echo no luck; exit 3"], tmp_path / "log")
+
+
+def test_the_bench_of_the_checks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "bench.json"
+    status = bench.main(["--guard", "5,20,3", "--dir", str(tmp_path / "work"), "--output", str(output)])
+
+    (row,) = json.loads(output.read_text())
+    assert (row["case"], row["ours"], row["tool"]) == ("pre", "check", "lists")
+    assert row["seconds"] > 0
+    told = capsys.readouterr().out
+    assert "LISTs, none twice" in told
+    assert status == (0 if row["ratio"] <= 1.5 else 1)
