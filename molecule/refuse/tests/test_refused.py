@@ -3,7 +3,7 @@
 """site.yml on a cluster with trouble: it refuses, says why in its first line, and leaves everything as it was.
 
 AMB0102 and AMB0404 need another Kubernetes or another Istio than this cluster's; the unit tests show them.
-AMB0210, AMB0301 and AMB0405 never refuse. AMB0105 and AMB0211 to AMB0221 work
+AMB0106, AMB0210, AMB0301 and AMB0405 never refuse. AMB0105 and AMB0211 to AMB0221 work
 like AMB0201 to AMB0210, which are planted here; the unit tests show them.
 AMB0601 to AMB0603 belong to the uninstall, see the scenario install.
 """
@@ -41,6 +41,7 @@ ELSEWHERE = {"AMB0102", "AMB0404", "AMB0210", "AMB0301", "AMB0405", "AMB0601", "
 ELSEWHERE |= {"AMB0407", "AMB0408", "AMB0409", "AMB0410", "AMB0411", "AMB0412", "AMB0604"}
 ELSEWHERE |= {
     "AMB0105",
+    "AMB0106",
     *(f"AMB02{number}" for number in range(11, 22)),
 }
 

@@ -48,6 +48,23 @@ def kubernetes_version(context: Context) -> Outcome:
     return Outcome(note=f"{text}; {span}")
 
 
+def no_known_faults(context: Context) -> Outcome:
+    """AMB0106: the version that shall be installed is not known for wrong identities or lost probes."""
+    wanted = context.wishes.version
+    version = versions.parse(wanted)
+    return Outcome(
+        [
+            Problem(
+                f"Istio {wanted}",
+                f"its istio-cni has a known fault: {fault.text} ({fault.issue})",
+                "Take a later version, or a build whose vendor says that it has the fix",
+            )
+            for fault in versions.CNI_FAULTS
+            if version is not None and version <= fault.last
+        ]
+    )
+
+
 def gateway_api(context: Context) -> Outcome:
     """AMB0104: the Gateway API CRDs are there or may be installed, and stay with whoever owns them."""
     crds = {name_of(crd): crd for crd in context.cluster.all(CRDS) if is_gateway_api(crd)}

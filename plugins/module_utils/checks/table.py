@@ -58,6 +58,7 @@ CHECKS: tuple[Check, ...] = (
         surroundings.no_dead_webhook,
         needs=(MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS),
     ),
+    Check("AMB0106", CLUSTER, "Istio's version has no known fault", _PRE, fitness.no_known_faults, Severity.WARNING),
     *(
         Check(
             mesh.code,

@@ -79,3 +79,10 @@ def test_without_cilium_nobody_looks_for_its_settings(world: Any, examine: Any) 
     report = examine(world(denied=("ConfigMap",)), "AMB0221")
 
     assert [(result.status, result.detail) for result in report.results] == [("pass", "no Cilium")]
+
+
+@pytest.mark.parametrize(("version", "faults"), [("1.31.0", 0), ("1.30.3", 1), ("1.30.1", 2), ("", 0)])
+def test_versions_with_known_faults(world: Any, examine: Any, version: str, faults: int) -> None:
+    findings = examine(world(), "AMB0106", version=version).findings
+
+    assert [finding.severity for finding in findings] == ["warning"] * faults
