@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ..errors import AmbientError
 from ..mesh.names import did_you_mean
 from .context import Context
-from .findings import Check, Finding, Outcome, Phase, Problem, Result, Severity
+from .findings import DOCS, Check, Finding, Outcome, Phase, Problem, Result, Severity
 from .snapshot import SkipError
 
 PASS = "pass"
@@ -41,14 +41,16 @@ class Selection:
         return check.code in self.skip or check.category in self.skip
 
     def _refuse_unknown(self, checks: Sequence[Check]) -> None:
-        known = {check.code for check in checks} | {check.category for check in checks}
+        categories = {check.category for check in checks}
+        known = {check.code for check in checks} | categories
         for option, words in (("only", self.only), ("skip", self.skip)):
             for word in words:
                 if word not in known:
+                    hint = did_you_mean(word, categories)  # the codes would fill a screen
                     raise AmbientError(
                         f"{word!r} is neither a code nor a category of checks",
                         path=option,
-                        hint=did_you_mean(word, known),
+                        hint=hint if hint.startswith("Did") else f"{hint}; and the codes under {DOCS}",
                     )
 
 
