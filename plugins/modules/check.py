@@ -114,6 +114,14 @@ ours:
   returned: when the API server answers
   choices: [none, leftovers, half, complete]
   sample: complete
+admission:
+  description:
+    - What C(ambient_admission=auto) comes to on this cluster. V(warn) where something is there that the admission
+      policies would refuse, or where nobody could look.
+  type: str
+  returned: with the phase V(namespaces)
+  choices: [deny, warn]
+  sample: deny
 checks:
   description: Each check with its code, category, title, status (pass, info, warning, error or skipped) and detail.
   type: list

@@ -78,16 +78,13 @@ released:
   returned: success
 """
 
-import shutil
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.errors import AmbientError
-from ..module_utils.manifests.items import dump_role
+from ..module_utils.manifests.items import dump_role, would_change
 from ..module_utils.mesh.parse import parse_mesh
 from ..module_utils.mesh.patches import ROLE, namespace_items
 from ..module_utils.mesh.selectors import check_selectors
@@ -99,37 +96,27 @@ SPEC: dict[str, dict[str, Any]] = {
 }
 
 
-def run(params: Mapping[str, Any], dest: Path) -> dict[str, Any]:
-    """Write the file and say what is in it."""
+def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Write the file, or only compare it, and say what is in it."""
     mesh = parse_mesh(params["mesh"])
     items = namespace_items(mesh, check_selectors(params["discovery_selectors"]))
+    write = would_change if check_mode else dump_role
     return {
-        "changed": dump_role(dest, ROLE, items),
+        "changed": write(params["dest"], ROLE, items),
         "count": len(items),
         "enrolled": [namespace.name for namespace in mesh.enrolled()],
         "released": [namespace.name for namespace in mesh.released()],
     }
 
 
-def rehearse(params: Mapping[str, Any]) -> dict[str, Any]:
-    """As run, on a copy of the file."""
-    dest = Path(params["dest"])
-    with tempfile.TemporaryDirectory(prefix="ambient-check-") as directory:
-        copy = Path(directory) / dest.name
-        if dest.is_file():
-            shutil.copyfile(dest, copy)
-        return run(params, copy)
-
-
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    params = module.params
     try:
-        result = rehearse(params) if module.check_mode else run(params, Path(params["dest"]))
+        result = run(module.params, module.check_mode)
     except AmbientError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(file=params["dest"], **result)
+    module.exit_json(file=module.params["dest"], **result)
 
 
 if __name__ == "__main__":

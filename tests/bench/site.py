@@ -21,7 +21,7 @@ from .tools import COMMAND, HERE, MODULE, BenchError, Sample, measured
 ISTIOCTL = "istioctl"
 _NAMESPACES = ("istio-system", "istio-cni", "ztunnel")
 _GROUPS = (".istio.io", ".gateway.networking.k8s.io")
-_ROLES = ("control_plane", "cni", "ztunnel", "namespaces")
+_ROLES = ("guard", "control_plane", "cni", "ztunnel", "namespaces")
 _RECAP = re.compile(r"changed=(\d+)\s+unreachable=0\s+failed=0")
 
 

@@ -63,7 +63,7 @@ def test_a_fit_cluster_is_told_line_by_line(play: Play) -> None:
     assert "east:" in lines
     assert "  other-meshes:" in lines
     assert "    pass    AMB0203 No other istiod" in lines
-    assert "  42 checks: 42 pass" in lines
+    assert "  43 checks: 43 pass" in lines
 
 
 def test_a_refusal_says_what_where_and_what_to_do(play: Play, client: Client) -> None:
@@ -100,7 +100,7 @@ east:
       do: Remove it (istioctl uninstall, helm uninstall), or leave this cluster to it
       see: {url}/AMB0203.md
 
-  42 checks: 41 pass, 1 error
+  43 checks: 42 pass, 1 error
 """
     assert report.format(url=URL) in run.stdout
     assert '"findings"' not in text

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
+from ..mesh.sidecars import is_gateway
 from .context import Context, annotations_of, describe, labels_of, name_of, namespace_of
 from .findings import Outcome, Problem
 from .ours import COMPONENTS, is_ours
@@ -39,7 +40,7 @@ def proxy_of(pod: Object) -> tuple[str, str]:
     """The mesh whose proxy the pod has, and the annotation that says so; empty where there is none."""
     for key, (title, value) in PODS.items():
         found = annotations_of(pod).get(key)
-        if found is not None and value in (None, found) and not _is_gateway(pod):
+        if found is not None and value in (None, found) and not is_gateway(annotations_of(pod)):
             return title, key
     return "", ""
 
@@ -90,8 +91,3 @@ def _request(key: str, names: list[str]) -> Problem:
 
 def _has_our_istiod(cluster: Snapshot) -> bool:
     return is_ours(COMPONENTS[0].find(cluster) or {})
-
-
-def _is_gateway(pod: Object) -> bool:
-    """An Istio gateway's proxy comes by injection too; alone it enrols nobody."""
-    return "gateway" in annotations_of(pod).get("inject.istio.io/templates", "").split(",")

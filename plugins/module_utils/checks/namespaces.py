@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from ..mesh.patches import DISCOVERY_MANAGER, ENROLMENT_MANAGER
 from ..mesh.selectors import discovery_labels, selects
+from ..mesh.sidecars import POD_INJECTION, asks_of_namespace, is_gateway
 from ..mesh.spec import MODE_AMBIENT, MODE_LABEL
 from . import found, versions
 from .context import Context, annotations_of, describe, field_holders, labels_of, name_of, namespace_of
@@ -15,10 +16,6 @@ from .findings import Outcome, Problem, Severity
 from .ours import is_ours
 from .snapshot import NAMESPACES, POD_METADATA, PODS, Object
 
-_INJECTION = "istio-injection"
-_REVISION = "istio.io/rev"
-_POD_INJECTION = "sidecar.istio.io/inject"
-_TEMPLATES = "inject.istio.io/templates"
 _INJECTED = "sidecar.istio.io/status"
 
 
@@ -100,34 +97,28 @@ def no_injection(context: Context) -> Outcome:
     """AMB0403: where both are asked for, the sidecar wins silently."""
     problems = []
     for namespace in found.joining(context).values():
-        for key, value in labels_of(namespace).items():
-            if (key == _INJECTION and value == "enabled") or key == _REVISION:
-                problems.append(
-                    Problem(
-                        describe("Namespace", namespace),
-                        f"label {key}={value} asks for sidecars: they win over ambient, silently",
-                        f"kubectl label namespace {name_of(namespace)} {key}- and restart its pods",
-                        found.severity_in(context, name_of(namespace)),
-                    )
+        for key, value in asks_of_namespace(labels_of(namespace)).items():
+            problems.append(
+                Problem(
+                    describe("Namespace", namespace),
+                    f"label {key}={value} asks for sidecars: they win over ambient, silently",
+                    f"kubectl label namespace {name_of(namespace)} {key}- and restart its pods",
+                    found.severity_in(context, name_of(namespace)),
                 )
+            )
     for pod in _pods(context):
-        if _is_gateway(pod):
+        if is_gateway(annotations_of(pod)):
             continue
-        if _INJECTED in annotations_of(pod) or labels_of(pod).get(_POD_INJECTION) == "true":
+        if _INJECTED in annotations_of(pod) or labels_of(pod).get(POD_INJECTION) == "true":
             problems.append(
                 Problem(
                     describe("Pod", pod),
                     "has a sidecar or asks for one: it would not be captured",
-                    f"Remove the label {_POD_INJECTION} from its workload and restart it",
+                    f"Remove the label {POD_INJECTION} from its workload and restart it",
                     found.severity_in(context, namespace_of(pod)),
                 )
             )
     return Outcome(problems)
-
-
-def _is_gateway(pod: Object) -> bool:
-    """A gateway's proxy comes by injection too, and gets along with ambient."""
-    return "gateway" in annotations_of(pod).get(_TEMPLATES, "").split(",")
 
 
 def no_host_network(context: Context) -> Outcome:

@@ -31,7 +31,7 @@ class Right:
 
 
 RIGHTS = (
-    Right("", "namespaces", ("list", *_WRITE)),
+    Right("", "namespaces", ("get", "list", *_WRITE)),  # get: for whoever makes them parameters of a policy
     Right("", "pods", ("list",)),
     Right("apps", "deployments", ("list",)),
     Right("apps", "daemonsets", ("list",)),
@@ -40,6 +40,8 @@ RIGHTS = (
     Right("apiextensions.k8s.io", "customresourcedefinitions", ("list", *_WRITE)),
     Right("admissionregistration.k8s.io", "mutatingwebhookconfigurations", ("list", *_WRITE)),
     Right("admissionregistration.k8s.io", "validatingwebhookconfigurations", ("list", *_WRITE)),
+    Right("admissionregistration.k8s.io", "validatingadmissionpolicies", _WRITE),
+    Right("admissionregistration.k8s.io", "validatingadmissionpolicybindings", _WRITE),
     Right("rbac.authorization.k8s.io", "clusterroles", _WRITE),
     Right("rbac.authorization.k8s.io", "clusterrolebindings", _WRITE),
     Right("rbac.authorization.k8s.io", "roles", _WRITE, "istio-system"),

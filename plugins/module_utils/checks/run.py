@@ -16,9 +16,10 @@ from ..manifests.files import write_if_changed
 from ..manifests.items import load_items
 from ..mesh.parse import parse_mesh
 from ..mesh.selectors import check_selectors
+from . import admitted
 from . import report as reports
 from .context import Context, Wishes, annotations_of
-from .engine import Report, Selection, run_checks
+from .engine import PASS, Report, Selection, run_checks
 from .findings import Phase
 from .fitness import BUNDLE, is_gateway_api
 from .ours import state_of
@@ -83,6 +84,8 @@ def judge(request: Request, cluster: Snapshot) -> Answer:
         "refused": bool(against),
         "refusal": reports.refusal(against) if against else "",
     }
+    if Phase.NAMESPACES in request.selection.phases:
+        result["admission"] = _admission(report)
     if Phase.PRE in request.selection.phases:
         result.update(_ours(report, cluster))
     if request.report:
@@ -90,6 +93,12 @@ def judge(request: Request, cluster: Snapshot) -> Answer:
         write_if_changed(request.report, text)
         result["report_file"] = str(request.report)
     return Answer(result, bool(against))
+
+
+def _admission(report: Report) -> str:
+    """What `ambient_admission: auto` comes to: nothing is refused that might be there already."""
+    clean = any(result.check.code == admitted.CODE and result.status == PASS for result in report.results)
+    return "deny" if clean else "warn"
 
 
 def _ours(report: Report, cluster: Snapshot) -> dict[str, str]:

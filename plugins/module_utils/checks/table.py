@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from . import (
+    admitted,
     capture,
     coexistence,
     discovery,
@@ -140,6 +141,15 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check("AMB0411", NAMESPACE, "No sidecars of other meshes", _NAMESPACES, capture.no_foreign_sidecars),
     Check("AMB0412", NAMESPACE, "No protected namespace is enrolled", _NAMESPACES, capture.nothing_protected),
+    Check(
+        admitted.CODE,
+        NAMESPACE,
+        "Nothing is there that admission would refuse",
+        _NAMESPACES,
+        admitted.nothing_violates,
+        Severity.INFO,
+        (NAMESPACES, POD_METADATA),
+    ),
     Check("AMB0501", HEALTH, "istiod is ready", _MESH, health.component_ready(found.ISTIOD), needs=(DEPLOYMENTS,)),
     Check("AMB0502", HEALTH, "istio-cni is ready", _MESH, health.component_ready(found.CNI), needs=(DAEMONSETS,)),
     Check("AMB0503", HEALTH, "ztunnel is ready", _MESH, health.component_ready(found.ZTUNNEL), needs=(DAEMONSETS,)),

@@ -14,7 +14,7 @@ UNREACHABLE = 0
 # The API server's word for a manifest that is no object of its kind; its status for that is 500.
 BAD_MANIFEST = ("failed to create typed patch object", "failed to convert new object")
 # Admission answers with the same status and reason as a missing right.
-_ADMISSION = ("exceeded quota", "denied the request", "violates PodSecurity")
+_ADMISSION = ("exceeded quota", "denied the request", "denied request", "violates PodSecurity")
 _LONG = 200  # characters; a refused pod template is thousands
 
 

@@ -129,6 +129,17 @@ def item_from(data: Mapping[str, Any], role: str = "") -> Item:
 
 def dump_role(path: str | Path, role: str, items: Iterable[Item]) -> bool:
     """Write a role's items to their file, the same bytes for the same items; True if the file changed."""
+    return write_if_changed(Path(path), _role_text(role, items), 0o600)
+
+
+def would_change(path: str | Path, role: str, items: Iterable[Item]) -> bool:
+    """Whether dump_role would change the file."""
+    file = Path(path)
+    return not file.is_file() or read_text(file) != _role_text(role, items)
+
+
+def _role_text(role: str, items: Iterable[Item]) -> str:
+    """The text of a role's file."""
     entries: list[dict[str, Any]] = []
     for item in sorted(items, key=Item.order):
         entry: dict[str, Any] = {
@@ -141,8 +152,7 @@ def dump_role(path: str | Path, role: str, items: Iterable[Item]) -> bool:
             entry["gone"] = list(item.gone)
         entries.append(entry)
     lines = ",\n".join(json.dumps(entry, sort_keys=True, ensure_ascii=False) for entry in entries)
-    text = f'{{"role": {json.dumps(role)}, "items": [\n{lines}\n]}}\n'
-    return write_if_changed(Path(path), text, 0o600)
+    return f'{{"role": {json.dumps(role)}, "items": [\n{lines}\n]}}\n'
 
 
 def _files(path: Path) -> list[Path]:

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 COMPONENT_NAMESPACES = ("istio-system", "istio-cni", "ztunnel")
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_SYSTEM_NAMESPACES = frozenset({"cpaas-system", "sail-operator"})
-_SYSTEM_PREFIXES = ("kube-", "openshift-")
+SYSTEM_NAMESPACES = frozenset({"cpaas-system", "sail-operator"})
+SYSTEM_PREFIXES = ("kube-", "openshift-")
 
 
 def is_dns_label(name: str) -> bool:
@@ -24,7 +24,7 @@ def why_protected(namespace: str) -> str:
     """Why the namespace may not join a mesh; empty if it may."""
     if namespace in COMPONENT_NAMESPACES:
         return "it holds a component of the mesh itself"
-    if namespace in _SYSTEM_NAMESPACES or namespace.startswith(_SYSTEM_PREFIXES):
+    if namespace in SYSTEM_NAMESPACES or namespace.startswith(SYSTEM_PREFIXES):
         return "it belongs to the platform"
     return ""
 

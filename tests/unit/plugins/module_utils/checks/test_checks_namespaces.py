@@ -29,7 +29,7 @@ def test_namespaces_that_are_fit(world: Any, examine: Any, make: Any) -> None:
     report = examine(world(*objects), "namespaces", mesh=MESH, version="1.30.3", discovery_selectors=BLUE)
 
     assert {result.check.code: result.status for result in report.results} == dict.fromkeys(
-        [f"AMB04{number:02}" for number in range(1, 13)], "pass"
+        [f"AMB04{number:02}" for number in range(1, 14)], "pass"
     )
 
 
@@ -207,4 +207,28 @@ def test_what_holds_the_mesh_back(world: Any, examine: Any, make: Any) -> None:
         ("AMB0601", "Namespace shop", "has enrolled pods (ambient.istio.io/redirection): 2"),
         ("AMB0602", "Namespace shop", "has the label istio.io/dataplane-mode=ambient"),
         ("AMB0603", "Gateway shop/waypoint", "is a waypoint; istiod has to be there while it goes"),
+    ]
+
+
+def test_what_admission_would_refuse_is_listed(world: Any, examine: Any, make: Any) -> None:
+    asks = {"sidecar.istio.io/inject": "true"}
+    gateway = {"inject.istio.io/templates": "gateway"}
+    objects = [
+        make("Namespace", "shop", labels={MODE: "ambient"}),
+        make("Namespace", "both", labels={MODE: "ambient", "istio-injection": "enabled"}),
+        make("Namespace", "kube-system", labels={MODE: "ambient"}),
+        make("Namespace", "sidecars", labels={"istio.io/rev": "canary"}),
+        make("Pod", "web-1", "shop", labels=asks),
+        make("Pod", "web-2", "shop", labels=asks),
+        make("Pod", "gateway", "shop", labels=asks, annotations=gateway),
+        make("Pod", "alone", "sidecars", labels={MODE: "ambient"}),
+        make("Pod", "declined", "sidecars", labels={MODE: "ambient", "sidecar.istio.io/inject": "false"}),
+    ]
+    report = examine(world(*objects), "AMB0413")
+
+    assert [(finding.severity, finding.object, finding.message) for finding in report.findings] == [
+        ("info", "Namespace both", "asks for sidecars (istio-injection) and for ambient mode"),
+        ("info", "Namespace kube-system", "is in ambient mode, though it belongs to the platform"),
+        ("info", "Namespace shop", "pods ask for a sidecar and for ambient mode: web-1, web-2"),
+        ("info", "Namespace sidecars", "pods ask for a sidecar and for ambient mode: alone"),
     ]

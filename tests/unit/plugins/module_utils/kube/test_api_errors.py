@@ -29,6 +29,11 @@ def test_a_status_is_told_in_one_line() -> None:
             "x: the API server refuses the credentials (401 Unauthorized). The token or certificate is wrong ",
         ),
         (403, b'{"reason": "Forbidden", "message": "no"}', "x: no. The user of this kubeconfig lacks the right"),
+        (
+            403,
+            b'{"reason": "Forbidden", "message": "binding \'b\' denied request: no"}',
+            "x: binding 'b' denied request: no",
+        ),
         (502, b"<html>bad gateway</html>", "x: <html>bad gateway</html>"),
         (500, b"", "x: status 500, no reason given"),
         (500, b"[1]", "x: [1]"),
