@@ -78,3 +78,42 @@ def test_plugin_is_chained_on_the_node(host: Host, node: str) -> None:
         f"docker --host {ENVIRONMENT['docker_host']} exec {node} sh -c 'cat /etc/cni/net.d/*.conflist'"
     )
     assert "istio-cni" in [plugin["type"] for plugin in json.loads(listing)["plugins"]]
+
+
+# What the admission policies let through and what they stop: real requests, nothing of which stays.
+POD = "run guarded --image=none.invalid/x --restart=Never"
+REQUESTS = (
+    ("namespace shop would ask for sidecars", "label namespace shop istio-injection=enabled"),
+    ("namespace shop would ask for sidecars", "label namespace shop istio.io/rev=canary"),
+    ("", "label namespace default istio-injection=enabled"),
+    ("", "label namespace shop team=blue"),
+    ("this pod would ask for a sidecar", f"{POD} -n shop --labels=sidecar.istio.io/inject=true"),
+    ("", f"{POD} -n shop --labels=sidecar.istio.io/inject=true --annotations=inject.istio.io/templates=gateway"),
+    ("", f"{POD} -n shop --labels=sidecar.istio.io/inject=false"),
+    ("", f"{POD} -n default --labels=istio.io/dataplane-mode=ambient"),
+    ("linkerd must not be installed", "create deployment linkerd-destination -n default --image=none.invalid/x"),
+    ("another istiod must not be installed", "create deployment istiod -n default --image=none.invalid/x"),
+    ("", "create deployment web -n default --image=none.invalid/x"),
+    ("namespace kube-system belongs to the platform", "label namespace kube-system istio.io/dataplane-mode=ambient"),
+    ("", "label namespace kube-system team=blue"),
+    ("namespace shop is in the ambient mesh", "delete daemonset istio-cni-node -n istio-cni"),
+    ("namespace shop is in the ambient mesh", "delete namespace istio-cni"),
+    ("", "delete daemonset ztunnel -n ztunnel"),
+)
+
+
+@pytest.mark.parametrize(("words", "request_"), REQUESTS, ids=[request_ for _words, request_ in REQUESTS])
+def test_admission(host: Host, words: str, request_: str) -> None:
+    kubeconfig = DIRECTORY / "kubeconfig"
+    answer = host.run(f"{ENVIRONMENT['kubectl']} --kubeconfig {kubeconfig} {request_} --dry-run=server")
+    assert bool(answer.rc) is bool(words), answer.stderr
+    assert words in answer.stderr.lower()
+
+
+def test_kubernetes_finds_nothing_wrong_in_the_policies(kubectl: Any) -> None:
+    every = kubectl("get", "validatingadmissionpolicies", "-l", "ambient.alauda.io/mesh=default")["items"]
+    policies = [policy for policy in every if policy["metadata"]["name"].endswith(".ambient.alauda.io")]
+    assert len(policies) == 5
+    for policy in policies:
+        assert policy["status"]["observedGeneration"] == policy["metadata"]["generation"]
+        assert not policy["status"]["typeChecking"].get("expressionWarnings")
