@@ -51,6 +51,14 @@ options:
     type: list
     elements: path
     default: []
+  coexistence:
+    description:
+      - V(report) adds to the report what it would take to have this mesh beside the one that is there. It says which
+        namespaces each of them sees, what both would use, and what can never be side by side.
+      - This is for planning. Nothing of the kind is validated, and the findings stay what they are.
+    type: str
+    choices: [refuse, report]
+    default: refuse
   only:
     description: Codes or categories of the only checks to run.
     type: list
@@ -108,6 +116,16 @@ ok:
   description: Whether there is no error among the findings.
   type: bool
   returned: always
+coexistence:
+  description:
+    - What both meshes would have in common. RV(coexistence.verdict) is one of V(alone), V(disjoint), V(overlapping),
+      V(impossible) and V(unknown).
+    - RV(coexistence.meshes) names what is there, RV(coexistence.never) what can never be side by side,
+      RV(coexistence.ours), RV(coexistence.theirs) and RV(coexistence.both) the namespaces that each mesh sees,
+      RV(coexistence.shared) the objects that both would use, and RV(coexistence.unknown) what could not be looked at.
+  type: dict
+  returned: with O(coexistence=report)
+  sample: {"verdict": "alone"}
 ours:
   description: How much of an installation by this collection is there.
   type: str
@@ -198,6 +216,7 @@ SPEC: dict[str, dict[str, Any]] = {
     "discovery_selectors": {"type": "raw", "default": []},
     "version": {"type": "str", "default": ""},
     "gateway_api": {"type": "str", "choices": ["install", "require"], "default": "require"},
+    "coexistence": {"type": "str", "choices": ["refuse", "report"], "default": "refuse"},
     "files": {"type": "list", "elements": "path", "default": []},
     "only": {"type": "list", "elements": "str", "default": []},
     "skip": {"type": "list", "elements": "str", "default": []},

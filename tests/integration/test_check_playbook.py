@@ -80,7 +80,7 @@ def test_a_refusal_says_what_where_and_what_to_do(play: Play, client: Client) ->
         },
     }
     client.apply(istiod, "tests")
-    run = play("-e", "ambient_guard_show=findings")
+    run = play("-e", "ambient_guard_show=findings", "-e", "ambient_coexistence=report")
     client.delete(Identity.of(istiod))
 
     assert run.returncode == 2
@@ -100,8 +100,13 @@ east:
       do: Remove it (istioctl uninstall, helm uninstall), or leave this cluster to it
       see: {url}/AMB0203.md
 
-  43 checks: 42 pass, 1 error
 """
     assert report.format(url=URL) in run.stdout
+    planning = """\
+  coexistence (for planning; not validated, site.yml refuses):
+    there is: Another istiod (Deployment default/istiod)
+"""
+    assert planning in run.stdout
+    assert "  43 checks: 42 pass, 1 error\n" in run.stdout
     assert '"findings"' not in text
     assert "Traceback" not in text

@@ -24,7 +24,7 @@ def seen_by_live_istiod(context: Context) -> Outcome:
     joining = found.joining(context).values()
     if not theirs or not joining:
         return Outcome(note="no namespace joins" if theirs else "no istiod of others")
-    selectors = {describe("Deployment", istiod): _selectors(context, istiod) for istiod in theirs}
+    selectors = {describe("Deployment", istiod): selectors_of(context, istiod) for istiod in theirs}
     return Outcome(
         [
             Problem(
@@ -38,7 +38,8 @@ def seen_by_live_istiod(context: Context) -> Outcome:
     )
 
 
-def _selectors(context: Context, istiod: Object) -> list[Selector]:
+def selectors_of(context: Context, istiod: Object) -> list[Selector]:
+    """The discoverySelectors in the mesh configuration of an istiod; SkipError where that cannot be read."""
     revision = labels_of(istiod).get(_REVISION) or _DEFAULT
     name = "istio" if revision == _DEFAULT else f"istio-{revision}"
     namespace = namespace_of(istiod)

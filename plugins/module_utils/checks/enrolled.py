@@ -71,13 +71,16 @@ def no_requests(context: Context) -> Outcome:
     ours = _has_our_istiod(context.cluster)
     asking: dict[str, list[str]] = defaultdict(list)
     for namespace in context.cluster.all(NAMESPACES):
-        words = {**annotations_of(namespace), **labels_of(namespace)}
-        for key, values in ASKS.items():
-            if key not in words or (values and words[key] not in values) or is_ours(namespace):
-                continue
+        for key in () if is_ours(namespace) else asks_of(namespace):
             if not (ours and key.startswith("istio")):  # the matter of AMB0403
                 asking[key].append(name_of(namespace))
     return Outcome([_request(key, sorted(names)) for key, names in sorted(asking.items())])
+
+
+def asks_of(namespace: Object) -> list[str]:
+    """The labels and annotations of a namespace that ask for the proxy of another mesh."""
+    words = {**annotations_of(namespace), **labels_of(namespace)}
+    return [key for key, values in ASKS.items() if key in words and (not values or words[key] in values)]
 
 
 def _request(key: str, names: list[str]) -> Problem:

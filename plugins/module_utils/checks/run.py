@@ -16,7 +16,7 @@ from ..manifests.files import write_if_changed
 from ..manifests.items import load_items
 from ..mesh.parse import parse_mesh
 from ..mesh.selectors import check_selectors
-from . import admitted
+from . import admitted, side_by_side
 from . import report as reports
 from .context import Context, Wishes, annotations_of
 from .engine import PASS, Report, Selection, run_checks
@@ -36,6 +36,7 @@ class Request:
     fail_on: str
     show: str
     report: Path | None
+    coexistence: bool = False
 
     @classmethod
     def of(cls, params: Mapping[str, Any]) -> Request:
@@ -58,7 +59,7 @@ class Request:
             discovery_selectors=check_selectors(params["discovery_selectors"]),
         )
         report = Path(params["report"]) if params["report"] else None
-        return cls(selection, wishes, params["fail_on"], params["show"], report)
+        return cls(selection, wishes, params["fail_on"], params["show"], report, params["coexistence"] == "report")
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,15 @@ def judge(request: Request, cluster: Snapshot) -> Answer:
     """Run the checks against a snapshot, and write the report where one is asked for."""
     report = run_checks(CHECKS, request.selection, Context(cluster, request.wishes))
     against = report.refuses(request.fail_on)
+    told: dict[str, Any] = reports.as_dict(report)
+    lines = reports.lines(report, request.show)
+    if request.coexistence and not report.fatal:
+        plan = side_by_side.plan(Context(cluster, request.wishes))
+        told["coexistence"] = plan.as_dict()
+        lines = [*lines[:-1], *plan.lines(), "", lines[-1]]
     result: dict[str, Any] = {
-        **reports.as_dict(report),
-        "summary": reports.lines(report, request.show),
+        **told,
+        "summary": lines,
         "refused": bool(against),
         "refusal": reports.refusal(against) if against else "",
     }
@@ -89,7 +96,7 @@ def judge(request: Request, cluster: Snapshot) -> Answer:
     if Phase.PRE in request.selection.phases:
         result.update(_ours(report, cluster))
     if request.report:
-        text = json.dumps(reports.as_dict(report), indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(told, indent=2, ensure_ascii=False) + "\n"
         write_if_changed(request.report, text)
         result["report_file"] = str(request.report)
     return Answer(result, bool(against))
