@@ -39,6 +39,10 @@ options:
     description: The version of Istio that shall be there.
     type: str
     default: ""
+  platform:
+    description: The platform that the objects are made for, as in C(ambient_platform). It is not looked at if empty.
+    type: str
+    default: ""
   gateway_api:
     description: Whether the Gateway API CRDs would be installed, or have to be there.
     type: str
@@ -215,6 +219,7 @@ SPEC: dict[str, dict[str, Any]] = {
     "mesh": {"type": "raw", "default": {}},
     "discovery_selectors": {"type": "raw", "default": []},
     "version": {"type": "str", "default": ""},
+    "platform": {"type": "str", "default": ""},
     "gateway_api": {"type": "str", "choices": ["install", "require"], "default": "require"},
     "coexistence": {"type": "str", "choices": ["refuse", "report"], "default": "refuse"},
     "files": {"type": "list", "elements": "path", "default": []},

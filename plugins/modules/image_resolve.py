@@ -52,25 +52,11 @@ images:
       type: str
 """
 
-import typing as t
-import urllib.error
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.urls import open_url
 
 from ..module_utils.errors import AmbientError
-from ..module_utils.oci.registry import Answer, parse_reference, resolve
-
-
-def ask(method: str, url: str, headers: t.Mapping[str, str]) -> Answer:
-    """One HTTP request, with Ansible's ways of proxies and certificates."""
-    try:
-        response = open_url(url, method=method, headers=dict(headers), timeout=20, http_agent="alauda.ambient")
-    except urllib.error.HTTPError as error:
-        return Answer(error.code, {name.lower(): value for name, value in error.headers.items()})
-    except Exception as error:
-        return Answer(0, {}, reason=str(getattr(error, "reason", error)))
-    return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, response.read())
+from ..module_utils.oci.http import ask
+from ..module_utils.oci.registry import parse_reference, resolve
 
 
 def main() -> None:

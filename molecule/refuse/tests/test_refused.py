@@ -3,7 +3,7 @@
 """site.yml on a cluster with trouble: it refuses, says why in its first line, and leaves everything as it was.
 
 AMB0102 and AMB0404 need another Kubernetes or another Istio than this cluster's; the unit tests show them.
-AMB0106, AMB0210, AMB0301 and AMB0405 never refuse. AMB0105 and AMB0211 to AMB0221 work
+AMB0106, AMB0109, AMB0210, AMB0301, AMB0405 and AMB0413 never refuse. AMB0105 to AMB0112 and AMB0211 to AMB0224 work
 like AMB0201 to AMB0210, which are planted here; the unit tests show them.
 AMB0601 to AMB0603 belong to the uninstall, see the scenario install.
 """
@@ -42,7 +42,9 @@ ELSEWHERE |= {"AMB0407", "AMB0408", "AMB0409", "AMB0410", "AMB0411", "AMB0412", 
 ELSEWHERE |= {
     "AMB0105",
     "AMB0106",
-    *(f"AMB02{number}" for number in range(11, 22)),
+    *(f"AMB01{number:02}" for number in range(7, 13)),
+    *(f"AMB02{number}" for number in range(11, 25)),
+    "AMB0413",
 }
 
 

@@ -21,6 +21,8 @@ class Wishes:
         version: of Istio, `1.31.0`; empty where nobody says.
         gateway_api: `install` or `require`.
         gateway_api_crds: the Gateway API CRDs that would be installed, name → bundle version; empty if unknown.
+        platform: as ambient_platform names it; empty where nobody says.
+        planned: the workloads and namespaces that would be installed; none where nobody has computed them.
     """
 
     mesh: MeshSpec = field(default_factory=MeshSpec)
@@ -28,6 +30,8 @@ class Wishes:
     gateway_api: str = "install"
     gateway_api_crds: Mapping[str, str] = field(default_factory=dict)
     discovery_selectors: Sequence[Selector] = ()
+    platform: str = ""
+    planned: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,7 @@ class Check:
         run: the function that looks.
         needs: what the function reads for certain, so that it is fetched beforehand and side by side.
         fatal: whether nothing else can be looked at where this one fails.
+        blind: whether the API cannot tell at all, so that it is always skipped.
     """
 
     code: str
@@ -80,6 +81,7 @@ class Check:
     severity: Severity = Severity.ERROR
     needs: tuple[Resource, ...] = ()
     fatal: bool = False
+    blind: bool = False
 
     @property
     def url(self) -> str:

@@ -115,7 +115,7 @@ def _required(context: Context, crds: dict[str, Object]) -> Outcome:
     for name, crd in sorted(crds.items()):
         live = versions.parse(annotations_of(crd).get(BUNDLE, ""))
         if needs and live and live < needs.gateway_api:
-            least = "v" + ".".join(map(str, needs.gateway_api))
+            least = "v" + ".".join(map(str, needs.gateway_api)) + ", it would not see TLSRoutes and ListenerSets"
             return Outcome(
                 [
                     Problem(

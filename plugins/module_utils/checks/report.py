@@ -39,7 +39,7 @@ def lines(report: Report, show: str = ALL) -> list[str]:
 
 def _matters(result: Result, report: Report) -> bool:
     """Whether the line says something to somebody who wants to know what is not well."""
-    return result.status != PASS and (result.status != SKIPPED or not report.fatal)
+    return result.status != PASS and not result.check.blind and (result.status != SKIPPED or not report.fatal)
 
 
 def summary(report: Report) -> str:

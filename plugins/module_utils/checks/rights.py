@@ -33,6 +33,8 @@ class Right:
 RIGHTS = (
     Right("", "namespaces", ("get", "list", *_WRITE)),  # get: for whoever makes them parameters of a policy
     Right("", "pods", ("list",)),
+    *(Right("", resource, ("list",)) for resource in ("limitranges", "nodes", "resourcequotas")),
+    Right("", "secrets", ("get",), "istio-system"),
     Right("apps", "deployments", ("list",)),
     Right("apps", "daemonsets", ("list",)),
     Right("discovery.k8s.io", "endpointslices", ("list",)),

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from ..errors import AmbientError
 from ..kube.connection import connect
 from ..manifests.files import write_if_changed
-from ..manifests.items import load_items
+from ..manifests.items import Item, load_items
 from ..mesh.parse import parse_mesh
 from ..mesh.selectors import check_selectors
 from . import admitted, side_by_side
@@ -25,6 +25,8 @@ from .fitness import BUNDLE, is_gateway_api
 from .ours import state_of
 from .snapshot import CRDS, Reader, SkipError, Snapshot
 from .table import CHECKS
+
+_LOOKED_AT = ("DaemonSet", "Deployment", "Namespace")
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,15 @@ class Request:
             skip=tuple(params["skip"]),
         )
         selection.of(CHECKS)
+        items = _planned(params["files"])
         wishes = Wishes(
             mesh=parse_mesh(params["mesh"]),
             version=params["version"],
             gateway_api=params["gateway_api"],
-            gateway_api_crds=_gateway_api_crds(params["files"]),
+            gateway_api_crds=_gateway_api_crds(items),
             discovery_selectors=check_selectors(params["discovery_selectors"]),
+            platform=params["platform"],
+            planned=[item.object for item in items if item.identity.kind in _LOOKED_AT and not item.patch],
         )
         report = Path(params["report"]) if params["report"] else None
         return cls(selection, wishes, params["fail_on"], params["show"], report, params["coexistence"] == "report")
@@ -117,12 +122,17 @@ def _ours(report: Report, cluster: Snapshot) -> dict[str, str]:
         return {}
 
 
-def _gateway_api_crds(files: Sequence[str]) -> dict[str, str]:
-    """The Gateway API CRDs among the objects that would be applied, with the versions of their bundle."""
+def _planned(files: Sequence[str]) -> list[Item]:
+    """The objects that would be applied, as far as somebody has computed them."""
     present = [file for file in files if Path(file).exists()]
+    return load_items(present).items if present else []
+
+
+def _gateway_api_crds(items: Sequence[Item]) -> dict[str, str]:
+    """The Gateway API CRDs among the objects that would be applied, with the versions of their bundle."""
     return {
         item.identity.name: annotations_of(item.object).get(BUNDLE, "")
-        for item in (load_items(present).items if present else [])
+        for item in items
         if item.identity.kind == CRDS.kind and is_gateway_api(item.object)
     }
 
@@ -143,4 +153,4 @@ class _Unreachable:
     def _refuse(self, *dummy: Any) -> NoReturn:
         raise self._reason
 
-    version = list = list_metadata = can_i = _refuse
+    version = list = list_metadata = get = can_i = _refuse

@@ -38,6 +38,8 @@ class Reader(Protocol):
         self, api_version: str, kind: str, namespace: str | None = None, label_selector: str | None = None
     ) -> Raw: ...
 
+    def get(self, what: str, kind: str = "", name: str = "", namespace: str = "") -> dict[str, Any] | None: ...
+
     def can_i(self, verb: str, group: str, resource: str, namespace: str | None = None) -> bool: ...
 
 
@@ -58,13 +60,17 @@ CRDS = Resource("apiextensions.k8s.io/v1", "CustomResourceDefinition", metadata_
 DAEMONSETS = Resource("apps/v1", "DaemonSet")
 DEPLOYMENTS = Resource("apps/v1", "Deployment")
 ENDPOINT_SLICES = Resource("discovery.k8s.io/v1", "EndpointSlice")
+FELIX = Resource("crd.projectcalico.org/v1", "FelixConfiguration")
 GATEWAYS = Resource("gateway.networking.k8s.io/v1", "Gateway")
 GATEWAY_CLASSES = Resource("gateway.networking.k8s.io/v1", "GatewayClass", metadata_only=True)
+LIMIT_RANGES = Resource("v1", "LimitRange")
 MUTATING_WEBHOOKS = Resource("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration")
 NAMESPACES = Resource("v1", "Namespace", metadata_only=True)
 NETWORK_POLICIES = Resource("networking.k8s.io/v1", "NetworkPolicy")
+NODES = Resource("v1", "Node")
 PODS = Resource("v1", "Pod")
 POD_METADATA = Resource("v1", "Pod", metadata_only=True)
+RESOURCE_QUOTAS = Resource("v1", "ResourceQuota")
 VALIDATING_WEBHOOKS = Resource("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration")
 
 
@@ -94,6 +100,16 @@ class Snapshot:
     def list_in(self, resource: Resource, namespace: str, label_selector: str | None = None) -> Objects:
         """The objects of a kind in one namespace, with the same errors as all()."""
         return self._fetch(resource, namespace, label_selector)
+
+    def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Object | None:
+        """One object, None where there is none, with the same errors as all()."""
+        try:
+            where = ("get", api_version, kind, name, namespace)
+            return self._once(where, lambda: self._reader.get(api_version, kind, name, namespace))
+        except AmbientError as error:
+            if getattr(error, "status", None) == _FORBIDDEN:
+                raise SkipError(f"no right to get {kind} {namespace}/{name}") from error
+            raise
 
     def version(self) -> str:
         """The version of the API server, `v1.34.4` or what a distribution makes of it."""

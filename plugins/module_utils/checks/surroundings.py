@@ -11,9 +11,10 @@ from typing import Any
 from .coexistence import IDLE, alive
 from .context import Context, describe, labels_of, name_of, namespace_of
 from .findings import Outcome, Problem, Severity
+from .found import env_of
 from .ours import is_ours
 from .signals import MESHES
-from .snapshot import CONFIG_MAPS, DAEMONSETS, MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, Snapshot
+from .snapshot import CONFIG_MAPS, DAEMONSETS, FELIX, MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, Snapshot
 
 #: What an installation creates, as rules of webhooks name it.
 _CREATED = {
@@ -22,6 +23,7 @@ _CREATED = {
     "apiextensions.k8s.io": {"customresourcedefinitions"},
 }
 _NARROWING = ("namespaceSelector", "objectSelector", "matchConditions")
+_BY_MULTUS = ("acp", "openshift")
 _ON = ("true", "strict", "probe", "partial")
 
 _Hook = Mapping[str, Any]
@@ -106,3 +108,56 @@ def _unfit(where: str, data: Mapping[str, str]) -> Iterator[Problem]:
             "Set socketLB.hostNamespaceOnly=true",
             Severity.WARNING,
         )
+
+
+def calico_fits(context: Context) -> Outcome:
+    """AMB0222: Calico's documentation rules out connect-time load balancing beside ambient mode."""
+    problems = []
+    configurations = context.cluster.all(FELIX)
+    for config in configurations:
+        spec = config.get("spec") or {}
+        older = "Disabled" if spec.get("bpfConnectTimeLoadBalancingEnabled") is False else "TCP"
+        if spec.get("bpfEnabled") and spec.get("bpfConnectTimeLoadBalancing", older) != "Disabled":
+            problems.append(
+                Problem(
+                    describe(FELIX.kind, config),
+                    "eBPF with connect-time load balancing: ztunnel would not see which services are called",
+                    "Set spec.bpfConnectTimeLoadBalancing: Disabled",
+                    Severity.WARNING,
+                )
+            )
+    return Outcome(problems, note="" if configurations else "no Calico")
+
+
+def multus_is_there(context: Context) -> Outcome:
+    """AMB0223: istio-cni is called by Multus there, or by nobody."""
+    if context.wishes.platform not in _BY_MULTUS:
+        return Outcome(note="not needed here")
+    if any(_is_multus(daemons) for daemons in context.cluster.all(DAEMONSETS)):
+        return Outcome()
+    hint = "Install Multus first (on ACP: before the network plugins that it calls), or correct ambient_platform"
+    message = f"is {context.wishes.platform}, where Multus calls istio-cni; there is no DaemonSet of Multus"
+    return Outcome([Problem("ambient_platform", message, hint)])
+
+
+def _is_multus(daemons: Mapping[str, Any]) -> bool:
+    return "multus" in (labels_of(daemons).get("app"), labels_of(daemons).get("name")) or name_of(daemons).startswith(
+        "kube-multus"
+    )
+
+
+def vpc_cni_fits(context: Context) -> Outcome:
+    """AMB0224: with strict security groups for pods Amazon's VPC CNI loses the probes of captured pods."""
+    problems = []
+    for daemons in context.cluster.all(DAEMONSETS):
+        env = env_of(daemons) if name_of(daemons) == "aws-node" else {}
+        if env.get("ENABLE_POD_ENI") == "true" and env.get("POD_SECURITY_GROUP_ENFORCING_MODE") != "standard":
+            problems.append(
+                Problem(
+                    describe(DAEMONSETS.kind, daemons),
+                    "security groups for pods are enforced strictly: the probes of captured pods would fail",
+                    "Set POD_SECURITY_GROUP_ENFORCING_MODE=standard",
+                    Severity.WARNING,
+                )
+            )
+    return Outcome(problems)

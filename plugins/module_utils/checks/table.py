@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from . import (
     admitted,
+    authority,
     capture,
     coexistence,
     discovery,
@@ -13,10 +14,14 @@ from . import (
     fitness,
     found,
     health,
+    images,
     namespaces,
+    nodes,
     ours,
+    platform,
     policies,
     rights,
+    room,
     surroundings,
     uninstall,
 )
@@ -27,10 +32,13 @@ from .snapshot import (
     DAEMONSETS,
     DEPLOYMENTS,
     GATEWAYS,
+    LIMIT_RANGES,
     MUTATING_WEBHOOKS,
     NAMESPACES,
     NETWORK_POLICIES,
+    NODES,
     POD_METADATA,
+    RESOURCE_QUOTAS,
     VALIDATING_WEBHOOKS,
 )
 
@@ -60,6 +68,19 @@ CHECKS: tuple[Check, ...] = (
         needs=(MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS),
     ),
     Check("AMB0106", CLUSTER, "Istio's version has no known fault", _PRE, fitness.no_known_faults, Severity.WARNING),
+    Check("AMB0107", CLUSTER, "ambient_platform fits", _PRE, platform.platform_is_known, needs=(NODES, CRDS)),
+    Check("AMB0108", CLUSTER, "Every node gets its agents", _PRE, nodes.nodes_fit, needs=(NODES,)),
+    Check("AMB0109", CLUSTER, "CNI files of the nodes can be chained", _PRE, nodes.cni_files, blind=True),
+    Check(
+        "AMB0110",
+        CLUSTER,
+        "Quotas and Pod Security have room",
+        _PRE,
+        room.there_is_room,
+        needs=(NODES, NAMESPACES, RESOURCE_QUOTAS, LIMIT_RANGES),
+    ),
+    Check("AMB0111", CLUSTER, "cacerts can sign", _PRE, authority.authority_is_fit),
+    Check("AMB0112", CLUSTER, "Images are there", _PRE, images.images_are_there, needs=(NODES,)),
     *(
         Check(
             mesh.code,
@@ -96,6 +117,9 @@ CHECKS: tuple[Check, ...] = (
         surroundings.cilium_fits,
         needs=(DAEMONSETS,),
     ),
+    Check("AMB0222", OTHER_MESHES, "Calico's settings let ambient work", _PRE, surroundings.calico_fits),
+    Check("AMB0223", OTHER_MESHES, "Multus calls istio-cni", _PRE, surroundings.multus_is_there, needs=(DAEMONSETS,)),
+    Check("AMB0224", OTHER_MESHES, "VPC CNI lets probes through", _PRE, surroundings.vpc_cni_fits, needs=(DAEMONSETS,)),
     Check("AMB0301", OWN, "Own installation recognised", _PRE, ours.recognised, Severity.INFO, ours.WHERE_WE_SHOW),
     Check("AMB0302", OWN, "No other mesh of this collection", _PRE, ours.other_mesh, needs=ours.WHERE_WE_SHOW),
     Check("AMB0303", OWN, "Live version is ambient_version", _PRE, ours.other_version, needs=(DEPLOYMENTS, DAEMONSETS)),

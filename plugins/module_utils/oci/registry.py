@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import re
 import typing as t
@@ -71,11 +72,7 @@ def resolve(reference: Reference, ask: Ask) -> str:
     if reference.digest:
         return reference.digest
     name = f"{reference.repository}:{reference.tag}"
-    url = f"{_api(reference.host)}/v2/{reference.path}/manifests/{reference.tag}"
-    answer = ask("HEAD", url, {"Accept": _ACCEPT})
-    if answer.status == 401:
-        token = _token(answer.headers.get("www-authenticate", ""), name, ask)
-        answer = ask("HEAD", url, {"Accept": _ACCEPT, "Authorization": f"Bearer {token}"})
+    answer = _head(reference, ask)
     if answer.status == 0:
         raise AmbientError(f"the registry can't be reached ({answer.reason})", path=name)
     if answer.status in (401, 403):
@@ -86,6 +83,29 @@ def resolve(reference: Reference, ask: Ask) -> str:
     if answer.status != 200 or not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
         raise AmbientError(f"the registry gave no digest (status {answer.status})", path=name)
     return digest
+
+
+class Existence(enum.Enum):
+    """Whether a registry has an image, as far as it tells."""
+
+    THERE = "there"
+    MISSING = "missing"
+    UNKNOWN = "unknown"
+
+
+def existence(reference: Reference, ask: Ask) -> Existence:
+    """Whether the registry has the image; AmbientError where it wants a login."""
+    status = _head(reference, ask).status
+    return {200: Existence.THERE, 404: Existence.MISSING}.get(status, Existence.UNKNOWN)
+
+
+def _head(reference: Reference, ask: Ask) -> Answer:
+    url = f"{_api(reference.host)}/v2/{reference.path}/manifests/{reference.digest or reference.tag}"
+    answer = ask("HEAD", url, {"Accept": _ACCEPT})
+    if answer.status == 401:
+        token = _token(answer.headers.get("www-authenticate", ""), f"{reference.repository}:{reference.tag}", ask)
+        answer = ask("HEAD", url, {"Accept": _ACCEPT, "Authorization": f"Bearer {token}"})
+    return answer
 
 
 def _api(host: str) -> str:

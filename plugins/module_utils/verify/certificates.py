@@ -11,15 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import AmbientError
+from ..pki.signing import HAS_CRYPTOGRAPHY, leads_to
 from . import ztunnel
 
-try:
+if HAS_CRYPTOGRAPHY:
     from cryptography import x509
-    from cryptography.exceptions import InvalidSignature
-
-    HAS_CRYPTOGRAPHY = True
-except ImportError:
-    HAS_CRYPTOGRAPHY = False
 
 
 def held(dump: Mapping[str, Any], identity: str, roots: str, now: datetime.datetime) -> str:
@@ -55,7 +51,7 @@ def problem(chain: tuple[str, ...], identity: str, roots: str, now: datetime.dat
         return f"the certificate is for {', '.join(_uris(leaf)) or 'nobody'}"
     if not leaf.not_valid_before_utc <= now <= leaf.not_valid_after_utc:
         return f"the certificate is valid from {leaf.not_valid_before_utc} to {leaf.not_valid_after_utc} only"
-    return _untrusted(certs, trusted)
+    return "" if leads_to(certs, trusted) else "the certificate is not signed by the mesh's root (istio-ca-root-cert)"
 
 
 def _load(text: str) -> x509.Certificate:
@@ -69,22 +65,3 @@ def _uris(cert: x509.Certificate) -> list[str]:
     except x509.ExtensionNotFound:
         return []
     return list(names.get_values_for_type(x509.UniformResourceIdentifier))
-
-
-def _untrusted(certs: list[x509.Certificate], trusted: list[x509.Certificate]) -> str:
-    current = certs[0]
-    for issuer in [*certs[1:], None]:
-        if any(_issued(current, root) for root in trusted):
-            return ""
-        if issuer is None or not _issued(current, issuer):
-            break
-        current = issuer
-    return "the certificate is not signed by the mesh's root (istio-ca-root-cert)"
-
-
-def _issued(cert: x509.Certificate, issuer: x509.Certificate) -> bool:
-    try:
-        cert.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True

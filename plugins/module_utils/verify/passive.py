@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from ..pki.signing import HAS_CRYPTOGRAPHY
 from . import certificates, ztunnel
 from .cluster import CNI, ISTIOD_NAMESPACE, ZTUNNEL
 from .facts import Daemon, Facts
@@ -108,7 +109,7 @@ def identities_signed(facts: Facts) -> Verdict:
     eligible = facts.eligible()
     if not eligible:
         return skipped("no eligible pod runs in an enrolled namespace")
-    if not certificates.HAS_CRYPTOGRAPHY:
+    if not HAS_CRYPTOGRAPHY:
         return not_proven("the Python package cryptography is missing on the controller")
     dumps = facts.dumps.get()
     wanted = {(node_of(pod), identity(pod, facts.trust_domain.get())) for pod in eligible}

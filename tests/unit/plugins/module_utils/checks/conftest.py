@@ -59,6 +59,15 @@ class World:
     ) -> list[dict[str, Any]]:
         return [{"metadata": obj["metadata"]} for obj in self.list(api_version, kind, namespace, label_selector)]
 
+    def get(self, what: str, kind: str = "", name: str = "", namespace: str = "") -> dict[str, Any] | None:
+        if kind in self.denied:
+            raise ApiError(f"may not get {kind}", status=403)
+        for obj in self.objects:
+            metadata = obj["metadata"]
+            if (obj["kind"], metadata["name"], metadata.get("namespace", "")) == (kind, name, namespace):
+                return obj
+        return None
+
     def can_i(self, verb: str, group: str, resource: str, namespace: str | None = None) -> bool:
         return self.rights is None or (verb, group, resource, namespace) in self.rights
 
