@@ -98,7 +98,7 @@ def parts(*, fresh: bool) -> tuple[Part, ...]:
             environment=CLUSTER,
         ),
         Part("molecule install", (molecule("install"),), needs=("environment",), environment=CLUSTER),
-        Part("molecule refuse", (molecule("refuse"),), needs=("environment",), environment=CLUSTER),
+        Part("molecule guard", (molecule("guard"),), needs=("environment",), environment=CLUSTER),
         Part("molecule engine", (molecule("engine"),), needs=("environment",), environment=CLUSTER),
         Part("packaging", (pytest("tests/packaging"),), needs=("environment",), environment=CLUSTER),
         Part("cluster", (pytest("tests/cluster"),), needs=("environment",), environment=CLUSTER),

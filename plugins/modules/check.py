@@ -121,15 +121,41 @@ ok:
   type: bool
   returned: always
 coexistence:
-  description:
-    - What both meshes would have in common. RV(coexistence.verdict) is one of V(alone), V(disjoint), V(overlapping),
-      V(impossible) and V(unknown).
-    - RV(coexistence.meshes) names what is there, RV(coexistence.never) what can never be side by side,
-      RV(coexistence.ours), RV(coexistence.theirs) and RV(coexistence.both) the namespaces that each mesh sees,
-      RV(coexistence.shared) the objects that both would use, and RV(coexistence.unknown) what could not be looked at.
+  description: What both meshes would have in common.
   type: dict
   returned: with O(coexistence=report)
-  sample: {"verdict": "alone"}
+  contains:
+    verdict:
+      description: Whether the other mesh leaves room for this one. V(unknown) where what was not seen decides.
+      type: str
+      sample: alone
+    meshes:
+      description: What is there, the objects by the title of each mesh.
+      type: dict
+    never:
+      description: What can never be side by side, and why.
+      type: list
+      elements: str
+    ours:
+      description: The namespaces that our istiod would see.
+      type: list
+      elements: str
+    theirs:
+      description: The namespaces that the other mesh sees or has its proxies in.
+      type: list
+      elements: str
+    both:
+      description: The namespaces on both sides.
+      type: list
+      elements: str
+    shared:
+      description: Objects in the cluster that both would use.
+      type: list
+      elements: str
+    unknown:
+      description: What could not be looked at.
+      type: list
+      elements: str
 ours:
   description: How much of an installation by this collection is there.
   type: str

@@ -51,7 +51,7 @@ def test_named_parts_bring_what_they_need_and_keep_the_order() -> None:
         "toolchain",
         "environment",
         "molecule install",
-        "molecule refuse",
+        "molecule guard",
         "molecule engine",
     ]
 

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 Object = dict[str, Any]
-NAMESPACE = "refuse"
+NAMESPACE = "guard"
 OURS = "ambient.alauda.io/mesh"
 MODE = "istio.io/dataplane-mode"
 
@@ -19,7 +19,7 @@ class Case:
     """Objects to plant, variables to set, and what the guard says then: words of a finding for each code.
 
     Attributes:
-        ready: Deployments among the objects that have to be ready before the guard looks.
+        ready: what has to be ready before the guard looks: namespace/name of a Deployment, or namespace/kind/name.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Case:
     ready: tuple[str, ...] = ()
 
 
-def crd(plural: str, group: str, kind: str) -> Object:
+def crd(plural: str, group: str, kind: str, version: str = "v1") -> Object:
     """A CRD that takes anything."""
     schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
     return {
@@ -43,7 +43,7 @@ def crd(plural: str, group: str, kind: str) -> Object:
             "group": group,
             "names": {"plural": plural, "singular": kind.lower(), "kind": kind},
             "scope": "Cluster",
-            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+            "versions": [{"name": version, "served": True, "storage": True, "schema": schema}],
         },
     }
 
@@ -111,7 +111,49 @@ def cases(image: str) -> list[Case]:
         ),
         Case("no CRDs", {"AMB0104": "Gateway API CRDs are missing"}, variables={"ambient_gateway_api": "require"}),
         everything(image),
+        *each_mesh(image),
     ]
+
+
+def each_mesh(image: str) -> Iterator[Case]:
+    """Every mesh alone, running where it has something that runs. The signals are planted: no mesh is installed."""
+    running = {
+        "AMB0201": ("Alauda Service Mesh v1", "asm-core", "istio-system", {}),
+        "AMB0202": ("Alauda Service Mesh v2", "servicemesh-operator2", NAMESPACE, {}),
+        "AMB0203": ("Another istiod", "istiod-1-28", NAMESPACE, {"app": "istiod"}),
+        "AMB0206": ("OpenShift Service Mesh 2", "istio-operator", "openshift-operators", {}),
+        "AMB0207": ("Linkerd", "linkerd-proxy-injector", NAMESPACE, {}),
+        "AMB0208": ("Consul", "a-connect-injector", NAMESPACE, {"app": "consul", "component": "connect-injector"}),
+        "AMB0209": ("Kuma or Kong Mesh", "kong-mesh", NAMESPACE, {"app": "kuma-control-plane"}),
+        "AMB0212": ("The Istio add-on of AKS", "istiod-asm-1-27", "aks-istio-system", {}),
+        "AMB0215": ("Open Service Mesh", "osm-controller", NAMESPACE, {}),
+        "AMB0216": ("NGINX Service Mesh", "nginx-mesh-controller", NAMESPACE, {}),
+        "AMB0217": ("AWS App Mesh", "appmesh-controller", NAMESPACE, {}),
+        "AMB0218": ("Traefik Mesh", "traefik-mesh-controller", NAMESPACE, {}),
+    }
+    for code, (title, name, where, labels) in running.items():
+        plants = (workload("Deployment", name, image, where, **labels),)
+        plants += () if where == NAMESPACE else (namespace(where),)
+        yield Case(title, {code: "is running (1 of 1 ready)"}, plants, ready=(f"{where}/{name}",))
+    yield Case(
+        "another istio-cni",
+        {"AMB0205": "Another istio-cni or ztunnel is running"},
+        (workload("DaemonSet", "istio-cni-node", image),),
+        ready=(f"{NAMESPACE}/daemonset/istio-cni-node",),
+    )
+    hook = webhook("guard-injector", "rev.namespace.sidecar-injector.istio.io", "injector")
+    injector = (workload("Deployment", "injector", image), service("injector"), hook)
+    yield Case("another injector", {"AMB0204": "is running: webhook"}, injector, ready=(f"{NAMESPACE}/injector",))
+    asked_for = {
+        "AMB0211": ("Google's service mesh", "controlplanerevisions", "mesh.cloud.google.com/v1beta1"),
+        "AMB0213": ("Alibaba Cloud Service Mesh", "servicemeshes", "istio.alibabacloud.com/v1beta1"),
+        "AMB0214": ("the Istio of Calico", "istios", "operator.tigera.io/v1"),
+    }
+    kinds = {"AMB0211": "ControlPlaneRevision", "AMB0213": "ServiceMesh", "AMB0214": "Istio"}
+    for code, (title, plural, api_version) in asked_for.items():
+        group, _slash, version = api_version.partition("/")
+        plant = {"apiVersion": api_version, "kind": kinds[code], "metadata": {"name": "default"}}
+        yield Case(title, {code: "is in use"}, (crd(plural, group, kinds[code], version), plant))
 
 
 def everything(image: str) -> Case:
@@ -125,9 +167,9 @@ def everything(image: str) -> Case:
             "AMB0201": "left traces",
             "AMB0202": "is installed but idle (0 of 1 ready)",
             "AMB0203": "is running (1 of 1 ready)",
-            "AMB0204": "is running: webhook rev.namespace.sidecar-injector.istio.io calls service refuse/injector",
+            "AMB0204": "is running: webhook rev.namespace.sidecar-injector.istio.io calls service guard/injector",
             "AMB0205": "is installed but idle",
-            "AMB0206": "service refuse/nobody, which has no ready endpoint",
+            "AMB0206": "service guard/nobody, which has no ready endpoint",
             "AMB0207": "Linkerd is installed but idle",
             "AMB0208": "Consul service mesh is installed but idle",
             "AMB0209": "Kuma or Kong Mesh is installed but idle",
@@ -145,30 +187,30 @@ def everything(image: str) -> Case:
             workload("Deployment", "istiod", image, app="istiod"),
             workload("Deployment", "injector", image),
             service("injector"),
-            webhook("refuse-istio", "rev.namespace.sidecar-injector.istio.io", "injector"),
+            webhook("guard-istio", "rev.namespace.sidecar-injector.istio.io", "injector"),
             workload("DaemonSet", "istio-cni-node"),
-            webhook("refuse-maistra", "smcp.mutation.maistra.io", "nobody"),
+            webhook("guard-maistra", "smcp.mutation.maistra.io", "nobody"),
             workload("Deployment", "linkerd-identity"),
             workload("Deployment", "x-connect-injector", **consul),
             workload("Deployment", "kuma-control-plane"),
-            namespace("refuse-blue", **{OURS: "blue"}),
+            namespace("guard-blue", **{OURS: "blue"}),
             namespace("ztunnel"),
             workload("DaemonSet", "ztunnel", namespace="ztunnel", **old),
-            namespace("refuse-green", mesh="green"),
-            namespace("refuse-sidecar", **{"istio-injection": "enabled"}),
-            namespace("refuse-held", **{MODE: "ambient"}),
+            namespace("guard-green", mesh="green"),
+            namespace("guard-sidecar", **{"istio-injection": "enabled"}),
+            namespace("guard-held", **{MODE: "ambient"}),
         ),
         {
             "ambient_discovery_selectors": [{"matchLabels": {"mesh": "blue"}}],
             "ambient_mesh": {
                 "name": "default",
                 "namespaces": [
-                    {"name": "refuse-nowhere", "state": "l4"},
-                    {"name": "refuse-green", "state": "l4"},
-                    {"name": "refuse-sidecar", "state": "l4"},
-                    {"name": "refuse-held", "state": "off"},
+                    {"name": "guard-nowhere", "state": "l4"},
+                    {"name": "guard-green", "state": "l4"},
+                    {"name": "guard-sidecar", "state": "l4"},
+                    {"name": "guard-held", "state": "off"},
                 ],
             },
         },
-        ("istiod", "injector"),
+        (f"{NAMESPACE}/istiod", f"{NAMESPACE}/injector"),
     )

@@ -3,8 +3,8 @@
 """site.yml on a cluster with trouble: it refuses, says why in its first line, and leaves everything as it was.
 
 AMB0102 and AMB0404 need another Kubernetes or another Istio than this cluster's; the unit tests show them.
-AMB0106, AMB0109, AMB0210, AMB0301, AMB0405 and AMB0413 never refuse. AMB0105 to AMB0112 and AMB0211 to AMB0224 work
-like AMB0201 to AMB0210, which are planted here; the unit tests show them.
+AMB0106, AMB0109, AMB0210, AMB0301, AMB0405 and AMB0413 never refuse. AMB0105 to AMB0112 and AMB0219 to AMB0224 look
+at what this cluster cannot show without harm; the unit tests show them.
 AMB0601 to AMB0603 belong to the uninstall, see the scenario install.
 """
 
@@ -27,13 +27,16 @@ from testinfra.host import Host
 CHECKOUT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(Path(__file__).parent), str(CHECKOUT / "molecule" / "install")]
 from ansible_collections.alauda.ambient.plugins.module_utils.checks.findings import Phase  # noqa: E402
+from ansible_collections.alauda.ambient.plugins.module_utils.checks.run import Request, examine  # noqa: E402
 from ansible_collections.alauda.ambient.plugins.module_utils.checks.table import CHECKS  # noqa: E402
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.client import Client  # noqa: E402
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.connection import connect  # noqa: E402
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.discovery import Resource  # noqa: E402
+from ansible_collections.alauda.ambient.plugins.modules import check  # noqa: E402
 from plants import NAMESPACE, Case, cases, namespace  # noqa: E402
 from snapshot import DIRECTORY, kubectl  # noqa: E402
 
+CONTAINERS = ("Namespace", "CustomResourceDefinition")
 TICKING = ("ComponentStatus", "Event", "Lease", "Node")
 IMAGES = json.loads((DIRECTORY / "images.json").read_text())
 CASES = cases(IMAGES["echo"]["ref"])
@@ -43,7 +46,7 @@ ELSEWHERE |= {
     "AMB0105",
     "AMB0106",
     *(f"AMB01{number:02}" for number in range(7, 13)),
-    *(f"AMB02{number}" for number in range(11, 25)),
+    *(f"AMB02{number}" for number in range(19, 25)),
     "AMB0413",
 }
 
@@ -62,20 +65,31 @@ def client() -> Client:
 
 @contextmanager
 def planted(case: Case) -> Iterator[None]:
-    listing = json.dumps({"apiVersion": "v1", "kind": "List", "items": sorted(case.objects, key=is_contained)})
+    listings = [listing(case, kinds) for kinds in (CONTAINERS, None)]
     try:
-        if case.objects:
-            kubectl("apply", "--filename=-", text=listing)
-        for name in case.ready:
-            kubectl("rollout", "status", "--timeout=90s", f"--namespace={NAMESPACE}", f"deployment/{name}")
+        for text in filter(None, listings):
+            kubectl("apply", "--filename=-", text=text)
+            for name in established(text):
+                kubectl("wait", "--for=condition=Established", "--timeout=30s", f"crd/{name}")
+        for path in case.ready:
+            where, _slash, name = path.partition("/")
+            what = name if "/" in name else f"deployment/{name}"
+            kubectl("rollout", "status", "--timeout=90s", f"--namespace={where}", what)
         yield
     finally:
-        if case.objects:
-            kubectl("delete", "--filename=-", "--ignore-not-found", text=listing)
+        for text in filter(None, reversed(listings)):
+            kubectl("delete", "--filename=-", "--ignore-not-found", text=text)
 
 
-def is_contained(obj: dict[str, Any]) -> bool:
-    return "namespace" in obj["metadata"]
+def listing(case: Case, kinds: tuple[str, ...] | None) -> str:
+    """The objects of these kinds, or else those of no such kind; what others stand in or come from goes first."""
+    chosen = [obj for obj in case.objects if (obj["kind"] in CONTAINERS) is bool(kinds)]
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": chosen}) if chosen else ""
+
+
+def established(text: str) -> list[str]:
+    items = json.loads(text)["items"]
+    return [obj["metadata"]["name"] for obj in items if obj["kind"] == "CustomResourceDefinition"]
 
 
 def play(host: Host, playbook: str, variables: Any) -> Any:
@@ -129,6 +143,14 @@ def settled(client: Client) -> dict[str, str]:
         before = now
 
 
+def errors(kubeconfig: str) -> list[str]:
+    """What the guard refuses an installation for, now."""
+    options = {option: spec.get("default") for option, spec in check.SPEC.items()}
+    options |= {"phase": ["pre"], "version": "1.31.0", "gateway_api": "install", "fail_on": "error"}
+    found = examine(Request.of(options), {"kubeconfig": kubeconfig}).result["findings"]
+    return [finding["code"] for finding in found if finding["severity"] == "error"]
+
+
 def test_every_check_that_refuses_an_installation_has_a_case() -> None:
     codes = {code for case in CASES for code in case.finds}
     assert codes | ELSEWHERE == {check.code for check in CHECKS if check.phases != (Phase.MESH,)}
@@ -154,6 +176,7 @@ def test_refused_with_the_reason_and_nothing_changed(host: Host, client: Client,
         said = [f"{finding['object']}: {finding['message']}" for finding in findings if finding["code"] == code]
         assert any(words in text for text in said), said
         assert code in run.stdout
+    assert errors(str(DIRECTORY / "kubeconfig")) == [], "what was planted is gone, and the guard lets pass"
 
 
 def test_a_cluster_without_trouble_is_not_refused(host: Host) -> None:
