@@ -17,6 +17,7 @@ from .snapshot import (
     DAEMONSETS,
     ENDPOINT_SLICES,
     MUTATING_WEBHOOKS,
+    SUBSCRIPTIONS,
     VALIDATING_WEBHOOKS,
     Object,
     Resource,
@@ -37,7 +38,7 @@ def no_other_mesh(mesh: Mesh) -> Callable[[Context], Outcome]:
     def look(context: Context) -> Outcome:
         problems: list[Problem] = []
         hidden: SkipError | None = None
-        for part in (_workloads, _webhooks, _definitions):
+        for part in (_workloads, _webhooks, _definitions, _subscriptions):
             try:
                 for problem in part(mesh, context.cluster):
                     problems.append(problem)
@@ -114,6 +115,15 @@ def alive(target: Any, cluster: Snapshot) -> tuple[str, str]:
     if any((endpoint.get("conditions") or {}).get("ready") is not False for endpoint in endpoints):
         return RUNNING, f"calls service {where}"
     return IDLE, f"calls service {where}, which has no ready endpoint"
+
+
+def _subscriptions(mesh: Mesh, cluster: Snapshot) -> Iterator[Problem]:
+    for obj in cluster.all(SUBSCRIPTIONS) if mesh.packages else ():
+        spec, status = obj.get("spec") or {}, obj.get("status") or {}
+        if spec.get("name") in mesh.packages:
+            version = status.get("installedCSV") or "nothing installed yet"
+            message = f"{mesh.title} {IDLE}: this subscription brings the operator {spec['name']} ({version})"
+            yield Problem(describe(SUBSCRIPTIONS.kind, obj), message, mesh.hint)
 
 
 def _definitions(mesh: Mesh, cluster: Snapshot) -> Iterator[Problem]:

@@ -13,9 +13,10 @@ from ..mesh.spec import MODE_LABEL
 from . import found
 from .context import Context, describe, labels_of, name_of, namespace_of
 from .findings import Outcome, Problem, Severity
-from .snapshot import NETWORK_POLICIES, POD_METADATA, Object, Resource
+from .snapshot import DAEMONSETS, NETWORK_POLICIES, POD_METADATA, Object, Resource
 
 HBONE = 15008
+_PROBES = "169.254.7.127/32"
 
 _CILIUM = Resource("cilium.io/v2", "CiliumNetworkPolicy")
 _CILIUM_WIDE = Resource("cilium.io/v2", "CiliumClusterwideNetworkPolicy")
@@ -23,7 +24,7 @@ _CALICO = tuple(Resource(api, "NetworkPolicy") for api in ("crd.projectcalico.or
 _CALICO_WIDE = tuple(
     Resource(api, "GlobalNetworkPolicy") for api in ("crd.projectcalico.org/v1", "projectcalico.org/v3")
 )
-_LOOK = f"See that it admits TCP {HBONE} from whoever calls these pods, and probes from 169.254.7.127/32"
+_LOOK = f"See that it admits TCP {HBONE} from whoever calls these pods, and probes from {_PROBES}"
 
 _Rule = Mapping[str, Any]
 
@@ -146,7 +147,40 @@ def of_other_kinds(context: Context) -> Outcome:
 
 def _narrows(policy: Object) -> bool:
     """Whether it is about ingress and names neither the port of HBONE nor the address of probes."""
-    specs = [policy.get("spec") or {}, *(policy.get("specs") or [])]
+    specs = _specs(policy)
     about = any({"ingress", "ingressDeny"} & spec.keys() or "Ingress" in (spec.get("types") or []) for spec in specs)
     text = str([spec.get("ingress") for spec in specs])
-    return about and str(HBONE) not in text and "169.254.7.127" not in text
+    return about and str(HBONE) not in text and _PROBES.partition("/")[0] not in text
+
+
+def admit_probes(context: Context) -> Outcome:
+    """AMB0414: Istio gives the kubelet's probes an address of its own, and Cilium takes that for a stranger's."""
+    cilium = [each for each in context.cluster.all(DAEMONSETS) if labels_of(each).get("k8s-app") == "cilium"]
+    names = set(found.joining(context))
+    if not cilium or not names:
+        return Outcome(note="no Cilium" if names else "no namespace joins")
+    if any(_PROBES in str(_specs(policy)) for policy in context.cluster.all(_CILIUM_WIDE)):
+        return Outcome(note=f"a policy admits {_PROBES}")
+    by_namespace: dict[str, list[str]] = defaultdict(list)
+    for policy in context.cluster.all(NETWORK_POLICIES):
+        if namespace_of(policy) in names and _is_for_ingress(policy) and not _admits_everybody(policy):
+            by_namespace[namespace_of(policy)].append(name_of(policy))
+    return Outcome(
+        [
+            Problem(
+                f"Namespace {namespace}",
+                f"its NetworkPolicies ({', '.join(sorted(policies))}) do not admit {_PROBES}: with Cilium the probes "
+                "of captured pods fail",
+                f"Admit {_PROBES} by a CiliumClusterwideNetworkPolicy with an empty endpointSelector (fromCIDR)",
+            )
+            for namespace, policies in sorted(by_namespace.items())
+        ]
+    )
+
+
+def _admits_everybody(policy: Object) -> bool:
+    return any(not rule.get("from") or _PROBES in str(rule["from"]) for rule in _rules(policy))
+
+
+def _specs(policy: Object) -> list[Mapping[str, Any]]:
+    return [policy.get("spec") or {}, *(policy.get("specs") or [])]

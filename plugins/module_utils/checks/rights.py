@@ -34,6 +34,7 @@ RIGHTS = (
     Right("", "namespaces", ("get", "list", *_WRITE)),  # get: for whoever makes them parameters of a policy
     Right("", "pods", ("list",)),
     *(Right("", resource, ("list",)) for resource in ("limitranges", "nodes", "resourcequotas")),
+    Right("", "configmaps", ("list",)),
     Right("", "secrets", ("get",), "istio-system"),
     Right("apps", "deployments", ("list",)),
     Right("apps", "daemonsets", ("list",)),
@@ -44,7 +45,7 @@ RIGHTS = (
     Right("admissionregistration.k8s.io", "validatingwebhookconfigurations", ("list", *_WRITE)),
     Right("admissionregistration.k8s.io", "validatingadmissionpolicies", _WRITE),
     Right("admissionregistration.k8s.io", "validatingadmissionpolicybindings", _WRITE),
-    Right("rbac.authorization.k8s.io", "clusterroles", _WRITE),
+    Right("rbac.authorization.k8s.io", "clusterroles", ("list", *_WRITE)),
     Right("rbac.authorization.k8s.io", "clusterrolebindings", _WRITE),
     Right("rbac.authorization.k8s.io", "roles", _WRITE, "istio-system"),
     Right("rbac.authorization.k8s.io", "rolebindings", _WRITE, "istio-system"),

@@ -48,6 +48,7 @@ class Mesh:
         crds: full names of CRDs of its own in a group that others use too.
         webhooks: names of the webhooks inside mutating webhook configurations.
         validators: names of the webhooks inside validating webhook configurations.
+        packages: of the operator in the Operator Lifecycle Manager; a subscription brings it, now or after an approval.
         traces: how much CRDs alone matter; None where they come with something that is no mesh.
         generic: whether it leaves to the other rows what they claim.
     """
@@ -62,6 +63,7 @@ class Mesh:
     workloads: tuple[Workload, ...] = ()
     webhooks: tuple[str, ...] = ()
     validators: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
     traces: Severity | None = Severity.WARNING
     generic: bool = False
 
@@ -89,6 +91,7 @@ MESHES = (
             ),
         ),
         webhooks=("asm.ms-pod-inject.cpaas.io",),
+        packages=("asm", "asm-operator"),
         traces=Severity.ERROR,
     ),
     Mesh(
@@ -108,6 +111,7 @@ MESHES = (
                 ("sail-operator", "servicemesh-operator2", "servicemesh-operator2.*", "servicemesh-operator3"),
             ),
         ),
+        packages=("servicemesh-operator2", "sailoperator", "servicemeshoperator3"),
     ),
     Mesh(
         code="AMB0203",
@@ -146,6 +150,7 @@ MESHES = (
         workloads=(Workload(DEPLOYMENTS, ("istio-operator",), namespaces=("openshift-operators",)),),
         webhooks=("smcp.mutation.maistra.io", "smmr.mutation.maistra.io"),
         validators=("smcp.validation.maistra.io", "smmr.validation.maistra.io"),
+        packages=("servicemeshoperator",),
     ),
     Mesh(
         code="AMB0207",

@@ -55,6 +55,8 @@ class Resource:
         return self.kind
 
 
+CLUSTER_ROLES = Resource("rbac.authorization.k8s.io/v1", "ClusterRole", metadata_only=True)
+CONFIG_MAP_METADATA = Resource("v1", "ConfigMap", metadata_only=True)
 CONFIG_MAPS = Resource("v1", "ConfigMap")
 CRDS = Resource("apiextensions.k8s.io/v1", "CustomResourceDefinition", metadata_only=True)
 DAEMONSETS = Resource("apps/v1", "DaemonSet")
@@ -71,6 +73,7 @@ NODES = Resource("v1", "Node")
 PODS = Resource("v1", "Pod")
 POD_METADATA = Resource("v1", "Pod", metadata_only=True)
 RESOURCE_QUOTAS = Resource("v1", "ResourceQuota")
+SUBSCRIPTIONS = Resource("operators.coreos.com/v1alpha1", "Subscription")
 VALIDATING_WEBHOOKS = Resource("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration")
 
 
@@ -96,6 +99,10 @@ class Snapshot:
             AmbientError: where the API fails otherwise.
         """
         return self._fetch(resource, None, None)
+
+    def select(self, resource: Resource, label_selector: str) -> Objects:
+        """The objects of a kind with these labels in all namespaces, with the same errors as all()."""
+        return self._fetch(resource, None, label_selector)
 
     def list_in(self, resource: Resource, namespace: str, label_selector: str | None = None) -> Objects:
         """The objects of a kind in one namespace, with the same errors as all()."""

@@ -15,6 +15,7 @@ from . import (
     found,
     health,
     images,
+    leftovers,
     namespaces,
     nodes,
     ours,
@@ -28,6 +29,7 @@ from . import (
 from .findings import Check, Phase, Severity
 from .signals import MESHES
 from .snapshot import (
+    CLUSTER_ROLES,
     CRDS,
     DAEMONSETS,
     DEPLOYMENTS,
@@ -120,6 +122,15 @@ CHECKS: tuple[Check, ...] = (
     Check("AMB0222", OTHER_MESHES, "Calico's settings let ambient work", _PRE, surroundings.calico_fits),
     Check("AMB0223", OTHER_MESHES, "Multus calls istio-cni", _PRE, surroundings.multus_is_there, needs=(DAEMONSETS,)),
     Check("AMB0224", OTHER_MESHES, "VPC CNI lets probes through", _PRE, surroundings.vpc_cni_fits, needs=(DAEMONSETS,)),
+    Check(
+        "AMB0225",
+        OTHER_MESHES,
+        "Nothing is left of a mesh that went",
+        _PRE,
+        leftovers.nothing_is_left,
+        Severity.WARNING,
+        (CLUSTER_ROLES, DEPLOYMENTS, DAEMONSETS),
+    ),
     Check("AMB0301", OWN, "Own installation recognised", _PRE, ours.recognised, Severity.INFO, ours.WHERE_WE_SHOW),
     Check("AMB0302", OWN, "No other mesh of this collection", _PRE, ours.other_mesh, needs=ours.WHERE_WE_SHOW),
     Check("AMB0303", OWN, "Live version is ambient_version", _PRE, ours.other_version, needs=(DEPLOYMENTS, DAEMONSETS)),
@@ -173,6 +184,15 @@ CHECKS: tuple[Check, ...] = (
         admitted.nothing_violates,
         Severity.INFO,
         (NAMESPACES, POD_METADATA),
+    ),
+    Check(
+        "AMB0414",
+        NAMESPACE,
+        "Policies admit the kubelet's probes",
+        _NAMESPACES,
+        policies.admit_probes,
+        Severity.WARNING,
+        (NAMESPACES, DAEMONSETS),
     ),
     Check("AMB0501", HEALTH, "istiod is ready", _MESH, health.component_ready(found.ISTIOD), needs=(DEPLOYMENTS,)),
     Check("AMB0502", HEALTH, "istio-cni is ready", _MESH, health.component_ready(found.CNI), needs=(DAEMONSETS,)),

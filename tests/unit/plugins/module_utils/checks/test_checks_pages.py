@@ -80,7 +80,7 @@ def test_a_page_has_the_head_and_the_sections(check: Check) -> None:
 @pytest.mark.parametrize("mesh", MESHES, ids=lambda mesh: mesh.code)
 def test_the_page_of_a_mesh_names_every_signal(mesh: object) -> None:
     text = (PAGES / f"{mesh.code}.md").read_text()  # type: ignore[attr-defined]
-    signals = [*mesh.groups, *mesh.crds, *mesh.webhooks, *mesh.validators]  # type: ignore[attr-defined]
+    signals = [*mesh.groups, *mesh.crds, *mesh.webhooks, *mesh.validators, *mesh.packages]  # type: ignore[attr-defined]
     for workload in mesh.workloads:  # type: ignore[attr-defined]
         signals += [*workload.names, *(f"{key}={value}" for key, value in workload.labels.items())]
 

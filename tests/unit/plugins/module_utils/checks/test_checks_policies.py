@@ -156,3 +156,30 @@ def test_a_namespace_that_others_enrolled_refuses_nothing(world: Any, examine: A
     for code in ("AMB0403", "AMB0407", "AMB0411"):
         report = examine(world(*objects), code, mesh=MESH)
         assert [finding.severity for finding in report.findings] == ["warning"], code
+
+
+CILIUM = {"k8s-app": "cilium"}
+
+
+@pytest.mark.parametrize(
+    ("specs", "wide", "found"),
+    [
+        ([rules()], None, True),
+        ([rules({"from": [PEER]})], None, True),
+        ([rules({})], None, False),
+        ([rules({"from": [{"ipBlock": {"cidr": "169.254.7.127/32"}}]})], None, False),
+        ([rules(types=("Egress",))], None, False),
+        ([], None, False),
+        ([rules()], {"endpointSelector": {}, "ingress": [{"fromCIDR": ["169.254.7.127/32"]}]}, False),
+        ([rules()], {"endpointSelector": {}, "ingress": [{"fromCIDR": ["10.0.0.0/8"]}]}, True),
+    ],
+)
+def test_probes_beside_cilium(world: Any, examine: Any, make: Any, specs: Any, wide: Any, found: bool) -> None:
+    objects = [make("Namespace", "shop"), *policies_of(make, *specs)]
+    kind = ("CiliumClusterwideNetworkPolicy", "probes")
+    objects += [make(*kind, api_version="cilium.io/v2", spec=wide)] if wide else []
+    agent = make("DaemonSet", "cilium", "kube-system", labels=CILIUM)
+
+    report = examine(world(agent, *objects), "AMB0414", mesh=MESH)
+    assert [finding.object for finding in report.findings] == (["Namespace shop"] if found else [])
+    assert not examine(world(*objects), "AMB0414", mesh=MESH).findings

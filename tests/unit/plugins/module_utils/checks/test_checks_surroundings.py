@@ -86,3 +86,49 @@ def test_versions_with_known_faults(world: Any, examine: Any, version: str, faul
     findings = examine(world(), "AMB0106", version=version).findings
 
     assert [finding.severity for finding in findings] == ["warning"] * faults
+
+
+class TestLeftovers:
+    RBAC = "rbac.authorization.k8s.io/v1"
+    ROOT = {"istio.io/config": "true"}
+
+    def test_what_nobody_took_away(self, world: Any, examine: Any, make: Any) -> None:
+        report = examine(
+            world(
+                make("ClusterRole", "istiod-clusterrole-istio-system", api_version=self.RBAC),
+                make("ClusterRole", "linkerd-linkerd-identity", api_version=self.RBAC),
+                make("ClusterRole", "view", api_version=self.RBAC),
+                make("ConfigMap", "istio-ca-root-cert", "shop", labels=self.ROOT),
+                make("ConfigMap", "istio-ca-root-cert", "blog", labels=self.ROOT),
+                make("ConfigMap", "mine", "blog", labels=self.ROOT),
+            ),
+            "AMB0225",
+        )
+
+        assert [(finding.severity, finding.message) for finding in report.findings] == [
+            ("warning", "rights of Istio are left: istiod-clusterrole-istio-system"),
+            ("warning", "rights of Linkerd are left: linkerd-linkerd-identity"),
+            ("warning", "root certificates of an Istio that went are left in 2 namespaces: blog, shop"),
+        ]
+
+    def test_what_is_in_use_is_no_leftover(self, world: Any, examine: Any, make: Any, installation: Any) -> None:
+        used = make("ConfigMap", "istio-ca-root-cert", "shop", labels=self.ROOT)
+        theirs = make("Deployment", "istiod", "istio-system", labels={"app": "istiod"})
+        for there in (installation(), [theirs]):
+            assert not examine(world(used, *there), "AMB0225").findings
+
+
+@pytest.mark.parametrize(
+    ("package", "code"),
+    [("asm-operator", "AMB0201"), ("servicemesh-operator2", "AMB0202"), ("servicemeshoperator", "AMB0206")],
+)
+def test_a_subscription_brings_the_operator(world: Any, examine: Any, make: Any, package: str, code: str) -> None:
+    api_version = "operators.coreos.com/v1alpha1"
+    subscription = make("Subscription", "it", "operators", api_version=api_version, spec={"name": package})
+    other = make("Subscription", "other", "operators", api_version=api_version, spec={"name": "prometheus"})
+
+    (finding,) = examine(world(subscription, other), "AMB0201", "AMB0202", "AMB0206").findings
+
+    assert (finding.code, finding.severity, finding.object) == (code, "error", "Subscription operators/it")
+    assert "is installed but idle: this subscription brings the operator" in finding.message
+    assert "nothing installed yet" in finding.message
