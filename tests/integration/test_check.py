@@ -91,7 +91,55 @@ ENDPOINTS = {
     "endpoints": [{"addresses": ["10.1.2.3"], "conditions": {"ready": True}}],
 }
 
+
+def plain(kind: str, name: str, api_version: str = "v1", namespace: str = "", **parts: Any) -> Object:
+    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+    metadata |= {key: parts.pop(key) for key in ("labels", "annotations") if key in parts}
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **parts}
+
+
+def dead_webhook() -> Object:
+    obj = webhook("broken", "policy.example.com")
+    rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["deployments"]}
+    obj["webhooks"][0] |= {"failurePolicy": "Fail", "rules": [rule]}
+    return obj
+
+
+def vpc_cni() -> Object:
+    obj = workload("DaemonSet", "aws-node")
+    obj["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "ENABLE_POD_ENI", "value": "true"}]
+    return obj
+
+
+def in_namespace(obj: Object, namespace: str) -> Object:
+    return {**obj, "metadata": {**obj["metadata"], "namespace": namespace}}
+
+
+CONTAINERS = [{"name": "main", "image": "none.invalid/x"}]
+CALICO, FELIX = "crd.projectcalico.org", "FelixConfiguration"
+TIGERA = "operator.tigera.io"
+#: What some plants need besides the options that all have.
+OPTIONS: dict[str, Object] = {"AMB0107": {"platform": "generic"}, "AMB0223": {"platform": "acp", "skip": ["AMB0107"]}}
 PLANTS: dict[str, tuple[list[Object], str]] = {
+    "AMB0105": ([dead_webhook()], "must be asked about what an installation creates"),
+    "AMB0107": ([plain("Node", "one", labels={"microk8s.io/cluster": "true"})], "looks like microk8s"),
+    "AMB0111": ([plain("Secret", "cacerts", namespace="istio-system", data={"ca-cert.pem": "bm8="})],
+                "lacks ca-key.pem"),
+    "AMB0206": ([crd("servicemeshcontrolplanes", "maistra.io", "ServiceMeshControlPlane")], "left traces"),
+    "AMB0208": ([workload("Deployment", "x", app="consul", component="connect-injector")], "is installed but idle"),
+    "AMB0212": ([in_namespace(workload("Deployment", "istiod-asm-1-27"), "aks-istio-system")], "is installed but idle"),
+    "AMB0214": ([crd("istios", TIGERA, "Istio"), plain("Istio", "default", f"{TIGERA}/v1")], "is in use"),
+    "AMB0219": ([plain("Pod", "old", namespace="default", spec={"containers": CONTAINERS},
+                       annotations={"kuma.io/sidecar-injected": "true"})], "1 pod has a proxy of Kuma"),
+    "AMB0221": ([workload("DaemonSet", "cilium", **{"k8s-app": "cilium"}),
+                 plain("ConfigMap", "cilium-config", namespace="default", data={"cni-exclusive": "true"})],
+                "Cilium takes istio-cni off the nodes"),
+    "AMB0222": ([crd("felixconfigurations", CALICO, FELIX),
+                 plain(FELIX, "default", f"{CALICO}/v1", spec={"bpfEnabled": True})], "connect-time load balancing"),
+    "AMB0223": ([], "there is no DaemonSet of Multus"),
+    "AMB0224": ([vpc_cni()], "the probes of captured pods would fail"),
+    "AMB0225": ([plain("ClusterRole", "istiod-clusterrole-mesh", "rbac.authorization.k8s.io/v1", rules=[])],
+                "rights of Istio are left"),
     "AMB0104": ([crd("gateways", "gateway.networking.k8s.io", "Gateway", annotations={
         "api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api/pull/1",
         "gateway.networking.k8s.io/bundle-version": "v1.6.0",
@@ -125,7 +173,12 @@ def is_settled(client: Client, obj: Object) -> bool:
     """Whether the API server itself is done with the object."""
     live = client.get(Identity.of(obj)) or {}
     conditions = {condition["type"] for condition in live.get("status", {}).get("conditions") or []}
-    return obj["kind"] != "CustomResourceDefinition" or {"NamesAccepted", "Established"} <= conditions
+    if obj["kind"] != "CustomResourceDefinition":
+        return True
+    client.discover().refresh()
+    spec = obj["spec"]
+    served = client.exists_kind(f"{spec['group']}/{spec['versions'][0]['name']}", spec["names"]["kind"])
+    return {"NamesAccepted", "Established"} <= conditions and served
 
 
 @contextmanager
@@ -133,10 +186,10 @@ def planted(client: Client, objects: list[Object]) -> Iterator[None]:
     try:
         for obj in objects:
             client.apply(obj, "tests")
-        wait_until(lambda: all(is_settled(client, obj) for obj in objects))
+            wait_until(lambda obj=obj: is_settled(client, obj))  # type: ignore[misc]
         yield
     finally:
-        for obj in objects:
+        for obj in reversed(objects):
             client.delete(Identity.of(obj))
         wait_until(lambda: not any(client.get(Identity.of(obj)) for obj in objects))
 
@@ -165,12 +218,18 @@ def test_a_cluster_without_a_mesh_passes_and_nothing_is_written(
     assert writes() == []
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _namespaces_of_others(client: Client) -> None:
+    for name in ("istio-system", "aks-istio-system"):
+        client.apply(plain("Namespace", name), "tests")
+
+
 @pytest.mark.parametrize("code", PLANTS)
 def test_what_is_planted_is_found_and_left_alone(run_module: Run, client: Client, code: str) -> None:
     objects, words = PLANTS[code]
     with planted(client, objects):
         before = versions(client)
-        result = run_module("check", {**BASE, "phase": ["pre"], "fail_on": "warning"})
+        result = run_module("check", {**BASE, **OPTIONS.get(code, {}), "phase": ["pre"], "fail_on": "warning"})
         assert versions(client) == before
 
     assert codes(result) == [code]
@@ -178,6 +237,25 @@ def test_what_is_planted_is_found_and_left_alone(run_module: Run, client: Client
     assert words in result["msg"]
     assert result["msg"].startswith(code)
     assert run_module("check", BASE)["findings"] == []
+
+
+def test_room_and_nodes_are_measured_by_what_is_to_be_installed(
+    run_module: Run, client: Client, tmp_path: Path
+) -> None:
+    agent = in_namespace(workload("DaemonSet", "ztunnel", **OURS), "istio-system")
+    file = tmp_path / "ztunnel.json"
+    file.write_text(json.dumps({"role": "ztunnel", "items": [{"object": agent}]}))
+    spec = {"taints": [{"key": "team", "value": "blue", "effect": "NoSchedule"}]}
+    quota = plain("ResourceQuota", "small", namespace="istio-system", spec={"hard": {"limits.cpu": "1"}})
+    with planted(client, [plain("Node", "one", spec=spec), quota]):
+        result = run_module("check", {**BASE, "files": [str(file)], "skip": ["AMB0112"]})
+    quiet = run_module("check", {**BASE, "files": [str(file)], "skip": ["AMB0112"]})
+
+    said = {finding["code"]: finding["message"] for finding in result["findings"]}
+    assert set(said) == {"AMB0108", "AMB0110"}
+    assert "does not tolerate the taint team:NoSchedule" in said["AMB0108"]
+    assert "asks every container for limits.cpu" in said["AMB0110"]
+    assert quiet["findings"] == []
 
 
 def test_what_carries_our_label_is_ours(run_module: Run, client: Client) -> None:
