@@ -12,7 +12,8 @@ from .context import Context, name_of, namespace_of
 from .findings import Outcome, Problem
 from .found import CNI, ISTIOD
 from .ours import is_ours
-from .snapshot import CLUSTER_ROLES, CONFIG_MAP_METADATA
+from .signals import MESHES
+from .snapshot import CLUSTER_ROLES, CONFIG_MAP_METADATA, Snapshot
 
 #: Names of ClusterRoles, as the installers of each mesh make them, by the mesh.
 _ROLES = {
@@ -39,11 +40,12 @@ def nothing_is_left(context: Context) -> Outcome:
     cluster = context.cluster
     if ours.state_of(cluster) in ("half", "complete") or ISTIOD.all(cluster) or CNI.all(cluster):
         return Outcome(note="an Istio is there")
+    gone = {title for title in _ROLES if not _is_installed(title, cluster)}
     problems = []
     roles: dict[str, list[str]] = defaultdict(list)
     for role in cluster.all(CLUSTER_ROLES):
         for title, names in _ROLES.items():
-            if not is_ours(role) and any(fnmatchcase(name_of(role), name) for name in names):
+            if title in gone and not is_ours(role) and any(fnmatchcase(name_of(role), name) for name in names):
                 roles[title].append(name_of(role))
     for title, found in sorted(roles.items()):
         problems.append(
@@ -65,6 +67,12 @@ def nothing_is_left(context: Context) -> Outcome:
             )
         )
     return Outcome(problems)
+
+
+def _is_installed(title: str, cluster: Snapshot) -> bool:
+    """Whether a workload of that mesh is there: then its rights are in use."""
+    workloads = [workload for mesh in MESHES if mesh.title.startswith(title) for workload in mesh.workloads]
+    return any(workload.matches(obj) for workload in workloads for obj in cluster.all(workload.resource))
 
 
 def _some(names: list[str]) -> str:

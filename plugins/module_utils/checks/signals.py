@@ -188,6 +188,7 @@ MESHES = (
             Workload(DAEMONSETS, ("kuma-cni-node",)),
         ),
         webhooks=("*.kuma-admission.kuma.io", "namespace-kuma-injector.kuma.io", "pods-kuma-injector.kuma.io"),
+        validators=("*.validator.kuma-admission.kuma.io", "validator.kuma-admission.kuma.io"),
     ),
     Mesh(
         code="AMB0210",
@@ -234,14 +235,17 @@ MESHES = (
         check="No Open Service Mesh",
         hint=_OTHER_CLUSTER,
         groups=("config.openservicemesh.io", "policy.openservicemesh.io"),
-        workloads=(Workload(DEPLOYMENTS, ("osm-controller", "osm-injector")),),
+        workloads=(Workload(DEPLOYMENTS, ("osm-bootstrap", "osm-controller", "osm-injector")),),
     ),
     Mesh(
         code="AMB0216",
         title="NGINX Service Mesh",
         check="No NGINX Service Mesh",
         hint=_OTHER_CLUSTER,
-        workloads=(Workload(DEPLOYMENTS, ("nginx-mesh-controller",)),),
+        groups=("specs.smi.nginx.com", "nsm.nginx.com"),
+        workloads=(Workload(DEPLOYMENTS, ("nginx-mesh-api", "nginx-mesh-controller", "nginx-mesh-metrics")),),
+        webhooks=("nginx-mesh-api.sidecar.injector",),
+        validators=("nginx-mesh-api.policy.validator",),
     ),
     Mesh(
         code="AMB0217",

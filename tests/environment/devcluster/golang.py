@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -64,3 +66,17 @@ def required_version(directory: Path, module: str) -> str:
     if not match:
         raise SetupError(f"{directory / 'go.mod'} does not require {module}")
     return match[1]
+
+
+def module_at(module: str, version: str, checksum: str) -> Path:
+    """Where the module cache holds a module that nothing here builds against; its files alone, none it depends on.
+
+    Raises:
+        SetupError: it is not to be had, or is not what the checksum says.
+    """
+    with tempfile.TemporaryDirectory() as elsewhere:
+        said = run([go(), "mod", "download", "-json", f"{module}@{version}"], env=SETTINGS, cwd=Path(elsewhere))
+    found = json.loads(said)
+    if found.get("Sum") != checksum:
+        raise SetupError(f"Go module {module} {version} has the checksum {found.get('Sum')}, not {checksum}")
+    return Path(found["Dir"])
