@@ -69,7 +69,7 @@ class _Pods:
 
     def of_each(self, key: str) -> list[Decimal | None]:
         """What the containers ask for, by a key as in a quota; None where one says nothing."""
-        section, resource = key.split(".")
+        section, resource = key.split(".", 1)
         found = [(container.get("resources") or {}).get(section) or {} for container in containers_of(self.obj)]
         limits = [(container.get("resources") or {}).get("limits") or {} for container in containers_of(self.obj)]
         # Without a request, the limit is the request.
@@ -116,7 +116,7 @@ def _concerns(selector: Mapping[str, Any], pods: _Pods) -> bool:
 
 
 def _defaulted(key: str, ranges: list[Object]) -> bool:
-    section, resource = key.split(".")
+    section, resource = key.split(".", 1)
     fields = ("default",) if section == "limits" else ("default", "defaultRequest")
     items = [item for each in ranges for item in (each.get("spec") or {}).get("limits") or []]
     return any(
