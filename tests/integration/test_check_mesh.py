@@ -142,7 +142,7 @@ def test_a_pod_that_bypasses_the_mesh(run_module: Run, client: Client) -> None:
     result = run_module("check", {**BASE, "only": ["AMB0409"], "phase": ["mesh"]})
 
     assert told(result) == [("AMB0409", "Namespace shop")]
-    assert "1 running pods bypass the mesh, web: it was started past istio-cni" in result["findings"][0]["message"]
+    assert "1 running pod bypasses the mesh, web: it was started past istio-cni" in result["findings"][0]["message"]
 
 
 def test_finalizers_of_an_operator_that_is_gone(run_module: Run, client: Client) -> None:

@@ -9,6 +9,7 @@ from ..mesh.sidecars import asks_of_namespace, asks_of_pod, is_gateway
 from ..mesh.spec import MODE_AMBIENT, MODE_LABEL
 from .context import Context, annotations_of, describe, labels_of, name_of, namespace_of
 from .findings import Outcome, Problem
+from .restart import unfinished
 from .snapshot import NAMESPACES, POD_METADATA, Object
 
 CODE = "AMB0413"
@@ -26,9 +27,9 @@ def nothing_violates(context: Context) -> Outcome:
             problems.append(Problem(describe("Namespace", namespace), reason, _HINT))
     by_name = {name_of(namespace): namespace for namespace in namespaces}
     pods: dict[str, list[str]] = {}
-    for pod in context.cluster.all(POD_METADATA):
-        if why_pod(pod, by_name.get(namespace_of(pod), {})):
-            pods.setdefault(namespace_of(pod), []).append(name_of(pod))
+    between = [pod for pod in context.cluster.all(POD_METADATA) if why_pod(pod, by_name.get(namespace_of(pod), {}))]
+    for pod in unfinished(context.cluster, between):
+        pods.setdefault(namespace_of(pod), []).append(name_of(pod))
     for name, names in sorted(pods.items()):
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         message = f"pods ask for a sidecar and for ambient mode: {', '.join(sorted(names)[:_SHOWN])}{more}"

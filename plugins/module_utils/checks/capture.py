@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from ..mesh.names import why_protected
 from ..mesh.spec import MODE_AMBIENT, MODE_LABEL
-from . import found
+from . import found, restart
 from .context import Context, annotations_of, describe, labels_of, name_of, namespace_of
 from .enrolled import ISTIO, proxy_of
 from .findings import Outcome, Problem
@@ -18,7 +18,6 @@ from .snapshot import NAMESPACES, POD_METADATA, PODS, Object
 from .uninstall import REDIRECTION
 
 _INJECTED = "sidecar.istio.io/status"
-_SHOWN = 5
 
 
 def nobody_bypasses(context: Context) -> Outcome:
@@ -35,11 +34,11 @@ def nobody_bypasses(context: Context) -> Outcome:
     if not suspects:
         return Outcome()
     nodes = _nodes_with_an_agent(context, {namespace_of(agent) for agent in agents})
-    missed: dict[tuple[str, str], list[str]] = defaultdict(list)
+    missed: dict[tuple[str, str], list[Object]] = defaultdict(list)
     for pod in found.inside(context.cluster, PODS, suspects):
         if _is_missed(pod) and _is_eligible(pod):
-            missed[namespace_of(pod), _reason(pod, nodes)].append(name_of(pod))
-    return Outcome([_problem(*key, sorted(pods)) for key, pods in sorted(missed.items())])
+            missed[namespace_of(pod), _reason(pod, nodes)].append(pod)
+    return Outcome([_problem(*key, pods) for key, pods in sorted(missed.items(), key=lambda item: item[0])])
 
 
 def _is_missed(pod: Object) -> bool:
@@ -80,31 +79,37 @@ def _reason(pod: Object, nodes: set[str]) -> str:
     return "it was started past istio-cni"
 
 
-def _problem(namespace: str, reason: str, pods: list[str]) -> Problem:
-    more = f" and {len(pods) - _SHOWN} more" if len(pods) > _SHOWN else ""
-    hint = "See why istio-cni and ztunnel are not ready there; then restart the pods if they are still not captured"
-    if reason.startswith("it was"):
-        hint = "Restart these pods: kubectl rollout restart of their workloads"
-    message = f"is enrolled, but {len(pods)} running pods bypass the mesh, {', '.join(pods[:_SHOWN])}{more}: {reason}"
+def _problem(namespace: str, reason: str, pods: list[Object]) -> Problem:
+    hint = ". ".join(words for _namespace, _pods, words in restart.by_way(pods))
+    if not reason.startswith("it was"):
+        hint = f"See why istio-cni and ztunnel are not ready there. If the pods are still not captured then: {hint}"
+    count = "1 running pod bypasses" if len(pods) == 1 else f"{len(pods)} running pods bypass"
+    message = f"is enrolled, but {count} the mesh, {restart.some(pods)}: {reason}"
     return Problem(f"Namespace {namespace}", message, hint)
 
 
 def no_foreign_sidecars(context: Context) -> Outcome:
     """AMB0411: the proxy of another mesh and ztunnel both redirect the traffic of the pod."""
-    counted: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for pod in found.inside(context.cluster, POD_METADATA, set(found.joining(context))):
-        title, _key = proxy_of(pod)
-        if title not in ("", ISTIO):  # Istio's are the matter of AMB0403
-            counted[namespace_of(pod), title].append(name_of(pod))
+    # Istio's are the matter of AMB0403.
+    suspects = [
+        pod
+        for pod in found.inside(context.cluster, POD_METADATA, set(found.joining(context)))
+        if proxy_of(pod)[0] not in ("", ISTIO)
+    ]
+    by_title: dict[str, list[Object]] = defaultdict(list)
+    for pod in restart.unfinished(context.cluster, suspects):
+        by_title[proxy_of(pod)[0]].append(pod)
     return Outcome(
         [
             Problem(
                 f"Namespace {namespace}",
-                f"{len(pods)} pods have a sidecar of {title}: {', '.join(sorted(pods)[:_SHOWN])}",
-                f"Switch the injection of {title} off for the namespace and restart these pods, before it is enrolled",
+                f"{'1 pod has' if len(pods) == 1 else f'{len(pods)} pods have'} a sidecar of {title}: "
+                f"{restart.some(pods)}",
+                f"Switch the injection of {title} off for the namespace before it is enrolled, then: {words}",
                 found.severity_in(context, namespace),
             )
-            for (namespace, title), pods in sorted(counted.items())
+            for title, members in sorted(by_title.items())
+            for namespace, pods, words in restart.by_way(members)
         ]
     )
 

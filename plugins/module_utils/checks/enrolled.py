@@ -10,6 +10,7 @@ from ..mesh.sidecars import is_gateway
 from .context import Context, annotations_of, describe, labels_of, name_of, namespace_of
 from .findings import Outcome, Problem
 from .ours import COMPONENTS, is_ours
+from .restart import unfinished
 from .snapshot import NAMESPACES, POD_METADATA, Object, Snapshot
 
 ISTIO = "Istio"
@@ -49,11 +50,13 @@ def no_enrolled_workloads(context: Context) -> Outcome:
     """AMB0219: pods with the proxy of another mesh are in use, whatever is left of its control plane."""
     ours = _has_our_istiod(context.cluster)
     counted: Counter[tuple[str, str, str]] = Counter()
-    for pod in context.cluster.all(POD_METADATA):
+    # Beside our istiod an Istio sidecar is its own: the matter of AMB0403.
+    foreign = [
+        pod for pod in context.cluster.all(POD_METADATA) if proxy_of(pod)[0] not in (("", ISTIO) if ours else ("",))
+    ]
+    for pod in unfinished(context.cluster, foreign):
         title, key = proxy_of(pod)
-        # Beside our istiod an Istio sidecar is its own: the matter of AMB0403.
-        if title and not (ours and title == ISTIO):
-            counted[namespace_of(pod), title, key] += 1
+        counted[namespace_of(pod), title, key] += 1
     return Outcome(
         [
             Problem(

@@ -10,7 +10,7 @@ from ..mesh.patches import DISCOVERY_MANAGER, ENROLMENT_MANAGER
 from ..mesh.selectors import discovery_labels, selects
 from ..mesh.sidecars import POD_INJECTION, asks_of_namespace, is_gateway
 from ..mesh.spec import MODE_AMBIENT, MODE_LABEL
-from . import found, versions
+from . import found, restart, versions
 from .context import Context, annotations_of, describe, field_holders, labels_of, name_of, namespace_of
 from .findings import Outcome, Problem, Severity
 from .ours import is_ours
@@ -106,19 +106,26 @@ def no_injection(context: Context) -> Outcome:
                     found.severity_in(context, name_of(namespace)),
                 )
             )
-    for pod in _pods(context):
-        if is_gateway(annotations_of(pod)):
-            continue
-        if _INJECTED in annotations_of(pod) or labels_of(pod).get(POD_INJECTION) == "true":
-            problems.append(
-                Problem(
-                    describe("Pod", pod),
-                    "has a sidecar or asks for one: it would not be captured",
-                    f"Remove the label {POD_INJECTION} from its workload and restart it",
-                    found.severity_in(context, namespace_of(pod)),
-                )
+    suspects = [pod for pod in _pods(context) if _has_sidecar(pod)]
+    for name, pods, words in restart.by_way(restart.unfinished(context.cluster, suspects)):
+        problems.append(
+            Problem(
+                describe("Pod", pods[0]) if len(pods) == 1 else f"Namespace {name}",
+                "has a sidecar or asks for one: it would not be captured"
+                if len(pods) == 1
+                else f"{len(pods)} pods have a sidecar or ask for one and would not be captured: {restart.some(pods)}",
+                f"Take the label {POD_INJECTION} off what makes it, then make it anew. {words}",
+                found.severity_in(context, name),
             )
+        )
     return Outcome(problems)
+
+
+def _has_sidecar(pod: Object) -> bool:
+    """Whether the pod has a sidecar of Istio or asks for one; the proxy of a gateway is none."""
+    if is_gateway(annotations_of(pod)):
+        return False
+    return _INJECTED in annotations_of(pod) or labels_of(pod).get(POD_INJECTION) == "true"
 
 
 def no_host_network(context: Context) -> Outcome:

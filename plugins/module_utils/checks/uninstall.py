@@ -11,6 +11,7 @@ from ..mesh.spec import MODE_AMBIENT, MODE_LABEL
 from .context import Context, annotations_of, describe, labels_of, name_of, namespace_of
 from .findings import Outcome, Problem
 from .ours import is_ours
+from .restart import unfinished
 from .snapshot import DEPLOYMENTS, GATEWAYS, NAMESPACES, POD_METADATA, Object, Resource
 
 REDIRECTION = "ambient.istio.io/redirection"
@@ -27,8 +28,9 @@ _RELEASE = "Declare the namespace with state off and run site.yml, or set ambien
 
 def no_enrolled_pods(context: Context) -> Outcome:
     """AMB0601: a captured pod has no network left once ztunnel is gone."""
+    # istio-cni lets go of a pod that has ended, and leaves the annotation on it for good.
     pods = [pod for pod in context.cluster.all(POD_METADATA) if REDIRECTION in annotations_of(pod)]
-    counted = Counter(namespace_of(pod) for pod in pods)
+    counted = Counter(namespace_of(pod) for pod in unfinished(context.cluster, pods))
     return Outcome(
         [
             Problem(f"Namespace {namespace}", f"has enrolled pods ({REDIRECTION}): {count}", _RELEASE)

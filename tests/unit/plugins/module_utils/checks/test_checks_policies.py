@@ -123,7 +123,7 @@ def test_pods_that_bypass(world: Any, examine: Any, make: Any, node: str, state:
     (finding,) = examine(world(*agents(make), pod(make, "web", node, state)), "AMB0409").findings
 
     assert finding.object == "Namespace shop"
-    assert "1 running pods bypass the mesh, web" in finding.message
+    assert "1 running pod bypasses the mesh, web" in finding.message
     assert word in finding.message
 
 
