@@ -13,6 +13,7 @@ from . import (
     enrolled,
     fitness,
     found,
+    hbone,
     health,
     images,
     leftovers,
@@ -145,7 +146,7 @@ CHECKS: tuple[Check, ...] = (
         NAMESPACE,
         "NetworkPolicies admit HBONE",
         _NAMESPACES,
-        policies.admit_hbone,
+        hbone.admit_hbone,
         needs=(NAMESPACES, NETWORK_POLICIES),
     ),
     Check(

@@ -35,7 +35,8 @@ def policies_of(make: Any, *specs: Any, namespace: str = "shop") -> list[Any]:
         ([rules(APP, HBONE)], []),
         ([rules({"ports": [{"port": 15000, "endPort": 15010}]})], []),
         ([rules({"ports": [{"port": "http"}]})], ["p0"]),
-        ([rules({"ports": [{"protocol": "UDP", "port": 15008}]})], ["p0"]),
+        ([rules({"ports": [{"protocol": "UDP", "port": 15008}, *APP["ports"]]})], ["p0"]),
+        ([rules({"ports": [{"protocol": "UDP", "port": 53}]})], []),
         ([rules({"ports": [{"protocol": "TCP"}]})], []),
         ([rules({"from": [PEER], **APP}), rules({"from": [PEER], **HBONE})], []),
         ([rules({"from": [PEER], **APP}), rules({"from": [OTHER], **HBONE})], ["p0"]),
@@ -52,6 +53,49 @@ def test_network_policies(world: Any, examine: Any, make: Any, specs: Any, hurt:
     report = examine(world(make("Namespace", "shop"), *objects, *policies_of(make, *specs)), "AMB0407", mesh=MESH)
 
     assert [finding.object for finding in report.findings] == [f"NetworkPolicy shop/{name}" for name in hurt]
+
+
+def lets_out(*egress: Any, **parts: Any) -> dict[str, Any]:
+    return {"podSelector": {}, "policyTypes": ["Egress"], "egress": list(egress), **parts}
+
+
+DNS = {"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]}
+WEB_PEER = {"podSelector": {"matchLabels": WEB}}
+NO_POD = {"podSelector": {"matchLabels": {"app": "nobody"}}}
+IN_SHOP = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "shop"}}}
+OUTSIDE = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
+
+
+@pytest.mark.parametrize(
+    ("specs", "severities"),
+    [
+        ([lets_out()], []),
+        ([lets_out({})], []),
+        ([lets_out(DNS)], []),
+        ([lets_out({"to": [WEB_PEER], **APP})], ["error"]),
+        ([lets_out({"to": [IN_SHOP], **APP})], ["error"]),
+        ([lets_out({"to": [{"namespaceSelector": {}, **WEB_PEER}], **APP})], ["error"]),
+        ([lets_out({"to": [NO_POD], **APP})], ["warning"]),
+        ([lets_out(APP)], ["warning"]),
+        ([lets_out({"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], **APP})], ["warning"]),
+        ([lets_out({"to": [{"ipBlock": {"cidr": "10.9.0.0/16"}}], **APP})], []),
+        ([lets_out({"to": [OUTSIDE], **APP})], []),
+        ([lets_out({"to": [WEB_PEER], **APP}), lets_out({"to": [WEB_PEER], **HBONE})], []),
+        ([lets_out({"to": [WEB_PEER], **APP}), lets_out(HBONE)], []),
+        ([lets_out({"to": [WEB_PEER], **APP}), lets_out({"to": [OUTSIDE], **HBONE})], ["error"]),
+        ([lets_out({"to": [WEB_PEER], **APP}, policyTypes=["Ingress"])], []),
+        ([{"egress": [{"to": [WEB_PEER], **APP}]}], ["error"]),
+        ([lets_out({"to": [WEB_PEER], "ports": [{"protocol": "UDP", "port": 5000}]})], []),
+    ],
+)
+def test_network_policies_for_calls_out(world: Any, examine: Any, make: Any, specs: Any, severities: list[str]) -> None:
+    shop = make("Namespace", "shop", labels={"kubernetes.io/metadata.name": "shop"})
+    pods = [make("Pod", "web", "shop", labels=WEB), make("Pod", "out", "shop", labels={"app": "nobody", MODE: "none"})]
+    report = examine(world(shop, *pods, *policies_of(make, *specs)), "AMB0407", mesh=MESH)
+
+    assert [finding.severity for finding in report.findings] == severities
+    assert all("call others, but not on TCP 15008" in finding.message for finding in report.findings)
+    assert all("of its 1 pods" in finding.message for finding in report.findings)
 
 
 def test_network_policies_elsewhere_are_nobodys_business(world: Any, examine: Any, make: Any) -> None:
