@@ -11,12 +11,14 @@ from . import versions
 from .context import Context, annotations_of, labels_of, name_of
 from .findings import Outcome, Problem, Severity
 from .ours import is_ours
-from .snapshot import CRDS, Object
+from .snapshot import CRDS, Object, Resource, SkipError
 
 GATEWAY_API_GROUP = "gateway.networking.k8s.io"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 BUNDLE = f"{GATEWAY_API_GROUP}/bundle-version"
 _NEEDED_CRDS = ("gatewayclasses", "gateways", "grpcroutes", "httproutes", "referencegrants")
+#: In the version that only bundles before 1.5.0 serve, by plural.
+_OLD_KINDS = {"tlsroutes": Resource("gateway.networking.k8s.io/v1alpha2", "TLSRoute", metadata_only=True)}
 
 
 def api_reachable(context: Context) -> Outcome:
@@ -68,11 +70,12 @@ def no_known_faults(context: Context) -> Outcome:
 def gateway_api(context: Context) -> Outcome:
     """AMB0104: the Gateway API CRDs are there or may be installed, and stay with whoever owns them."""
     crds = {name_of(crd): crd for crd in context.cluster.all(CRDS) if is_gateway_api(crd)}
+    live = {name: annotations_of(crd).get(BUNDLE, "") for name, crd in crds.items()}
     if context.wishes.gateway_api == "require":
-        return _required(context, crds)
+        return _required(context, crds, live)
     planned = context.wishes.gateway_api_crds
     touched = [crd for name, crd in sorted(crds.items()) if name in planned or not planned]
-    problems = [*_adopted(touched), *_downgraded(touched, planned)]
+    problems = [*_adopted(touched), *_downgraded(touched, planned), *_unread(context, {**live, **planned}, planned)]
     return Outcome(problems, note=_bundle(touched[0]) if touched else "not there, will be installed")
 
 
@@ -99,7 +102,7 @@ def _downgraded(crds: Sequence[Object], planned: Mapping[str, str]) -> Iterator[
             return
 
 
-def _required(context: Context, crds: dict[str, Object]) -> Outcome:
+def _required(context: Context, crds: Mapping[str, Object], live: Mapping[str, str]) -> Outcome:
     missing = [plural for plural in _NEEDED_CRDS if f"{plural}.{GATEWAY_API_GROUP}" not in crds]
     if missing:
         return Outcome(
@@ -111,21 +114,42 @@ def _required(context: Context, crds: dict[str, Object]) -> Outcome:
                 )
             ]
         )
+    gateways = crds[f"gateways.{GATEWAY_API_GROUP}"]
+    hint = f"Have {_owner(gateways)} upgrade the Gateway API CRDs"
+    return Outcome([*_unread(context, live, {}, hint)], note=_bundle(gateways))
+
+
+def _unread(
+    context: Context, bundles: Mapping[str, str], planned: Mapping[str, str], hint: str = ""
+) -> Iterator[Problem]:
+    """CRDs, as they would be in the end, of kinds that istiod passes over in so old a bundle, without a word."""
     needs = versions.needs_of(context.wishes.version)
-    for name, crd in sorted(crds.items()):
-        live = versions.parse(annotations_of(crd).get(BUNDLE, ""))
-        if needs and live and live < needs.gateway_api:
-            least = "v" + ".".join(map(str, needs.gateway_api)) + ", it would not see TLSRoutes and ListenerSets"
-            return Outcome(
-                [
-                    Problem(
-                        f"CustomResourceDefinition {name}",
-                        f"{_bundle(crd)} is too old: Istio {versions.minor(context.wishes.version)} needs {least}",
-                        f"Have {_owner(crd)} upgrade the Gateway API CRDs",
-                    )
-                ]
-            )
-    return Outcome(note=_bundle(crds[f"gateways.{GATEWAY_API_GROUP}"]))
+    for name, bundle in sorted(bundles.items()):
+        plural = name.partition(".")[0]
+        least = needs.gateway_api.get(plural) if needs else None
+        version = versions.parse(bundle)
+        if not least or not version or version >= least:
+            continue
+        text = f"v{'.'.join(map(str, least))}"
+        used = _count(context, plural)
+        yield Problem(
+            f"CustomResourceDefinition {name}",
+            f"bundle {bundle}{', which would be installed,' if name in planned else ''} is too old: Istio "
+            f"{versions.minor(context.wishes.version)} passes over all {plural} below {text}, without a word"
+            + (f"; {used} are there" if used else ""),
+            f"Point ambient_gateway_api_crds at CRDs of {text} or newer"
+            if name in planned
+            else hint or f"Have whoever installed it upgrade it to {text} or newer",
+            None if used or plural in _NEEDED_CRDS else Severity.WARNING,
+        )
+
+
+def _count(context: Context, plural: str) -> int:
+    """How many objects of a kind there are in the version that istiod does not read, as far as that may be seen."""
+    try:
+        return len(context.cluster.all(_OLD_KINDS[plural])) if plural in _OLD_KINDS else 0
+    except SkipError:
+        return 0
 
 
 def is_gateway_api(crd: Object) -> bool:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 _VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?(.*)")
@@ -16,17 +17,24 @@ class Needs:
 
     Attributes:
         kubernetes: lowest and highest minor version of Kubernetes 1.x that it is tested with.
-        gateway_api: lowest version of the Gateway API CRDs whose kinds it reads.
+        gateway_api: lowest version of the bundle in which it reads a kind of the Gateway API, by plural; any other
+            kind it reads as it is.
     """
 
     kubernetes: tuple[int, int]
-    gateway_api: tuple[int, int, int]
+    gateway_api: Mapping[str, tuple[int, int, int]]
 
 
 #: From 1.30 on Istio reads TLSRoute and ListenerSet only in the versions that the bundle 1.5.0 serves.
+_GATEWAY_API = {
+    "backendtlspolicies": (1, 4, 0),
+    "grpcroutes": (1, 1, 0),
+    "listenersets": (1, 5, 0),
+    "tlsroutes": (1, 5, 0),
+}
 ISTIO = {
-    "1.30": Needs(kubernetes=(32, 36), gateway_api=(1, 5, 0)),
-    "1.31": Needs(kubernetes=(32, 36), gateway_api=(1, 5, 0)),
+    "1.30": Needs(kubernetes=(32, 36), gateway_api=_GATEWAY_API),
+    "1.31": Needs(kubernetes=(32, 36), gateway_api=_GATEWAY_API),
 }
 
 #: The last version whose CNI agent captures hostNetwork pods.

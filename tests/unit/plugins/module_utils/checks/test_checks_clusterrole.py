@@ -22,7 +22,7 @@ def resources() -> Iterator[Resource]:
     for info in pkgutil.iter_modules(checks.__path__):
         module = importlib.import_module(f"{checks.__name__}.{info.name}")
         for value in vars(module).values():
-            several = value if isinstance(value, tuple) else (value,)
+            several = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else (value,)
             yield from (each for each in several if isinstance(each, Resource))
     for mesh in MESHES:
         yield from mesh.instances

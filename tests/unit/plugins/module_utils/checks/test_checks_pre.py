@@ -140,11 +140,62 @@ class TestGatewayApi:
 
         assert finding.message == "Gateway API CRDs are missing: httproutes, referencegrants"
 
-    def test_required_and_too_old(self, world: Any, examine: Any, make: Any) -> None:
-        crds = gateway_crds(make, "v1.4.1")
-        finding = only_finding(examine(world(*crds), "AMB0104", gateway_api="require"))
+    def test_required_and_too_old_for_what_nobody_has(self, world: Any, examine: Any, make: Any) -> None:
+        crds = [*gateway_crds(make, "v1.4.1"), self.bundle(make, "tcproutes", "v1.0.0")]
 
-        assert finding.message.startswith("bundle v1.4.1 is too old: Istio 1.31 needs v1.5.0")
+        assert statuses(examine(world(*crds), "AMB0104", gateway_api="require")) == {"AMB0104": "pass"}
+
+    @staticmethod
+    def bundle(make: Any, plural: str, version: str) -> Any:
+        annotations = {"gateway.networking.k8s.io/bundle-version": version}
+        return make("CustomResourceDefinition", f"{plural}.gateway.networking.k8s.io", annotations=annotations)
+
+    @pytest.mark.parametrize(
+        ("plural", "version", "severity"),
+        [
+            ("tlsroutes", "v1.4.1", "warning"),
+            ("tlsroutes", "v1.5.0", ""),
+            ("listenersets", "v1.4.0", "warning"),
+            ("backendtlspolicies", "v1.3.0", "warning"),
+            ("grpcroutes", "v1.0.0", "error"),
+        ],
+    )
+    @pytest.mark.parametrize("mode", ["install", "require"])
+    def test_kinds_that_istiod_passes_over(
+        self, world: Any, examine: Any, make: Any, plural: str, version: str, severity: str, mode: str
+    ) -> None:
+        mine = {"install": {"labels": OURS}, "require": {}}[mode]
+        crds = [crd for crd in gateway_crds(make, "v1.6.0", **mine) if plural not in crd["metadata"]["name"]]
+        old = self.bundle(make, plural, version)
+        planned = {name: bundle for name, bundle in PLANNED.items() if mode == "install"}
+        report = examine(world(*crds, old), "AMB0104", gateway_api=mode, gateway_api_crds=planned)
+
+        assert [finding.severity for finding in report.findings] == ([severity] if severity else [])
+        assert all(f"passes over all {plural} below v1" in finding.message for finding in report.findings)
+
+    def test_routes_that_are_there_and_would_be_passed_over_refuse(self, world: Any, examine: Any, make: Any) -> None:
+        crds = [*gateway_crds(make, "v1.4.1"), self.bundle(make, "tlsroutes", "v1.4.1")]
+        routes = [make("TLSRoute", name, "shop", api_version="gateway.networking.k8s.io/v1alpha2") for name in "ab"]
+        finding = only_finding(examine(world(*crds, *routes), "AMB0104", gateway_api="require"))
+
+        assert (finding.severity, finding.object) == (
+            "error",
+            "CustomResourceDefinition tlsroutes.gateway.networking.k8s.io",
+        )
+        assert finding.message.endswith("without a word; 2 are there")
+        blind = examine(world(*crds, *routes, denied=("TLSRoute",)), "AMB0104", gateway_api="require")
+        assert only_finding(blind).severity == "warning"
+
+    def test_what_would_be_installed_is_not_too_old(self, world: Any, examine: Any, make: Any) -> None:
+        planned = {"gateways.gateway.networking.k8s.io": "v1.4.0", "tlsroutes.gateway.networking.k8s.io": "v1.4.0"}
+        finding = only_finding(examine(world(), "AMB0104", gateway_api_crds=planned))
+
+        assert finding.message.startswith("bundle v1.4.0, which would be installed, is too old")
+        assert finding.hint == "Point ambient_gateway_api_crds at CRDs of v1.5.0 or newer"
+        better = dict.fromkeys(planned, "v1.6.0")
+        replaced = self.bundle(make, "tlsroutes", "v1.4.0")
+        replaced["metadata"]["labels"] = OURS
+        assert not examine(world(replaced), "AMB0104", gateway_api_crds=better).findings
 
 
 def service(namespace: str, name: str) -> dict[str, Any]:
