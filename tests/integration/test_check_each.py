@@ -109,7 +109,7 @@ ROOT_CERT = plain("ConfigMap", "istio-ca-root-cert", namespace="shop", labels={"
 OTHER_CERT = plain("ConfigMap", "istio-ca-root-cert", namespace="shop")
 TLS_ROUTES = crd("tlsroutes", GATEWAY_API, "TLSRoute", "v1alpha2", labels=OURS, annotations=BUNDLE)
 TLS_ROUTE = plain("TLSRoute", "old", f"{GATEWAY_API}/v1alpha2", spec={})
-IN_SHOP = [{"podSelector": {}}]
+IN_SHOP: list[Object] = [{"podSelector": {}}]
 OLD = {**OURS, "app.kubernetes.io/version": "1.30.0"}
 NEW = {**OURS, "app.kubernetes.io/version": "1.31.0"}
 ROWS = (

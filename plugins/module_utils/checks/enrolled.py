@@ -11,7 +11,7 @@ from .context import Context, annotations_of, describe, labels_of, name_of, name
 from .findings import Outcome, Problem
 from .ours import COMPONENTS, is_ours
 from .restart import unfinished
-from .snapshot import NAMESPACES, POD_METADATA, Object, Snapshot
+from .snapshot import NAMESPACES, POD_METADATA, Object, SkipError, Snapshot
 
 ISTIO = "Istio"
 _SHOWN = 5
@@ -48,7 +48,11 @@ def proxy_of(pod: Object) -> tuple[str, str]:
 
 def no_enrolled_workloads(context: Context) -> Outcome:
     """AMB0219: pods with the proxy of another mesh are in use, whatever is left of its control plane."""
-    ours = _has_our_istiod(context.cluster)
+    hidden: SkipError | None = None
+    try:
+        ours = _has_our_istiod(context.cluster)
+    except SkipError as reason:  # the proxies of other meshes can be seen all the same
+        ours, hidden = True, reason
     counted: Counter[tuple[str, str, str]] = Counter()
     # Beside our istiod an Istio sidecar is its own: the matter of AMB0403.
     foreign = [
@@ -57,6 +61,8 @@ def no_enrolled_workloads(context: Context) -> Outcome:
     for pod in unfinished(context.cluster, foreign):
         title, key = proxy_of(pod)
         counted[namespace_of(pod), title, key] += 1
+    if hidden and not counted:
+        raise hidden
     return Outcome(
         [
             Problem(
