@@ -38,9 +38,9 @@ def no_other_mesh(mesh: Mesh) -> Callable[[Context], Outcome]:
     def look(context: Context) -> Outcome:
         problems: list[Problem] = []
         hidden: SkipError | None = None
-        for part in (_workloads, _webhooks, _definitions, _subscriptions):
+        for part in _parts(mesh, context.cluster):
             try:
-                for problem in part(mesh, context.cluster):
+                for problem in part:
                     problems.append(problem)
             except SkipError as reason:  # what can be seen counts all the same
                 hidden = hidden or reason
@@ -63,14 +63,23 @@ def needs_of(mesh: Mesh) -> tuple[Resource, ...]:
     return tuple(sorted(kinds, key=str))
 
 
-def _workloads(mesh: Mesh, cluster: Snapshot) -> Iterator[Problem]:
+def _parts(mesh: Mesh, cluster: Snapshot) -> Iterator[Iterator[Problem]]:
+    """What the row looks for, kind by kind: one that may not be seen hides no other."""
     for workload in mesh.workloads:
-        for obj in cluster.all(workload.resource):
-            if workload.matches(obj) and not is_ours(obj) and not (mesh.generic and _claimed(workload.resource, obj)):
-                ready, wanted = _ready(workload, obj)
-                grade = RUNNING if ready else IDLE
-                message = f"{mesh.title} {grade} ({ready} of {wanted} ready)"
-                yield Problem(describe(workload.resource.kind, obj), message, mesh.hint)
+        yield _workloads(mesh, workload, cluster)
+    yield _webhooks(mesh, MUTATING_WEBHOOKS, mesh.webhooks, cluster)
+    yield _webhooks(mesh, VALIDATING_WEBHOOKS, mesh.validators, cluster)
+    yield _definitions(mesh, cluster)
+    yield _subscriptions(mesh, cluster)
+
+
+def _workloads(mesh: Mesh, workload: Workload, cluster: Snapshot) -> Iterator[Problem]:
+    for obj in cluster.all(workload.resource):
+        if workload.matches(obj) and not is_ours(obj) and not (mesh.generic and _claimed(workload.resource, obj)):
+            ready, wanted = _ready(workload, obj)
+            grade = RUNNING if ready else IDLE
+            message = f"{mesh.title} {grade} ({ready} of {wanted} ready)"
+            yield Problem(describe(workload.resource.kind, obj), message, mesh.hint)
 
 
 def _claimed(resource: Resource, obj: Object) -> bool:
@@ -86,14 +95,13 @@ def _ready(workload: Workload, obj: Object) -> tuple[int, int]:
     return status.get("readyReplicas") or 0, (obj.get("spec") or {}).get("replicas", 1) or 0
 
 
-def _webhooks(mesh: Mesh, cluster: Snapshot) -> Iterator[Problem]:
-    for resource, names in ((MUTATING_WEBHOOKS, mesh.webhooks), (VALIDATING_WEBHOOKS, mesh.validators)):
-        for obj in cluster.all(resource) if names else ():
-            hooks = [hook for hook in obj.get("webhooks") or [] if _is_named(hook, names)]
-            if hooks and not is_ours(obj):
-                grade, why = alive(hooks[0].get("clientConfig") or {}, cluster)
-                message = f"{mesh.title} {grade}: webhook {hooks[0]['name']} {why}"
-                yield Problem(describe(resource.kind, obj), message, mesh.hint)
+def _webhooks(mesh: Mesh, resource: Resource, names: tuple[str, ...], cluster: Snapshot) -> Iterator[Problem]:
+    for obj in cluster.all(resource) if names else ():
+        hooks = [hook for hook in obj.get("webhooks") or [] if _is_named(hook, names)]
+        if hooks and not is_ours(obj):
+            grade, why = alive(hooks[0].get("clientConfig") or {}, cluster)
+            message = f"{mesh.title} {grade}: webhook {hooks[0]['name']} {why}"
+            yield Problem(describe(resource.kind, obj), message, mesh.hint)
 
 
 def _is_named(hook: Any, patterns: tuple[str, ...]) -> bool:

@@ -478,6 +478,9 @@ def test_what_may_not_be_seen_hides_nothing_that_is_seen(world: Any, examine: An
     report = examine(world(*running, crd, instance, denied=("Istio", "IstioCNI", "ZTunnel")), "AMB0202")
     assert "is running" in only_finding(report).message
 
+    daemons = planted(make)["AMB0218"][0]
+    assert "is running" in only_finding(examine(world(*daemons, denied=("Deployment",)), "AMB0218")).message
+
     hidden = examine(world(crd, instance, denied=("Istio", "IstioCNI", "ZTunnel")), "AMB0202")
     assert statuses(hidden) == {"AMB0202": "skipped"}
 
