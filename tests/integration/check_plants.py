@@ -98,7 +98,7 @@ def in_namespace(obj: Object, namespace: str) -> Object:
 
 CONTAINERS = [{"name": "main", "image": "none.invalid/x"}]
 CALICO, FELIX = "crd.projectcalico.org", "FelixConfiguration"
-TIGERA = "operator.tigera.io"
+TIGERA, OPENSHIFT = "operator.tigera.io", "operator.openshift.io"
 #: What some plants need besides the options that all have.
 OPTIONS: dict[str, Object] = {"AMB0107": {"platform": "generic"}, "AMB0223": {"platform": "acp", "skip": ["AMB0107"]}}
 PLANTS: dict[str, tuple[list[Object], str]] = {
@@ -119,6 +119,8 @@ PLANTS: dict[str, tuple[list[Object], str]] = {
                  plain(FELIX, "default", f"{CALICO}/v1", spec={"bpfEnabled": True})], "connect-time load balancing"),
     "AMB0223": ([], "there is no DaemonSet of Multus"),
     "AMB0224": ([vpc_cni()], "the probes of captured pods would fail"),
+    "AMB0226": ([crd("networks", OPENSHIFT, "Network"), plain("Network", "cluster", f"{OPENSHIFT}/v1", spec={
+        "defaultNetwork": {"type": "OVNKubernetes", "ovnKubernetesConfig": {}}})], "does not route through the host"),
     "AMB0225": ([plain("ClusterRole", "istiod-clusterrole-mesh", "rbac.authorization.k8s.io/v1", rules=[])],
                 "rights of Istio are left"),
     "AMB0104": ([crd("gateways", "gateway.networking.k8s.io", "Gateway", annotations={

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
@@ -22,6 +23,11 @@ _CALICO = tuple(Resource(api, "NetworkPolicy") for api in ("crd.projectcalico.or
 _CALICO_WIDE = tuple(
     Resource(api, "GlobalNetworkPolicy") for api in ("crd.projectcalico.org/v1", "projectcalico.org/v3")
 )
+#: Labels by which Cilium tells the name of a namespace, without the source in front of them.
+_CILIUM_NAMESPACE = ("io.kubernetes.pod.namespace", "io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name")
+_CALICO_NAMESPACES = re.compile(
+    r"\s*(projectcalico\.org/name|kubernetes\.io/metadata\.name)\s*(==\s*(?:'[^']+'|\"[^\"]+\")|in\s*\{[^{}]+\})\s*"
+)
 _LOOK = f"See that it admits TCP {HBONE} from whoever calls these pods, and probes from {_PROBES}"
 
 
@@ -35,7 +41,7 @@ def of_other_kinds(context: Context) -> Outcome:
         counted: dict[str, set[str]] = defaultdict(set)
         for resource in resources:
             for policy in context.cluster.all(resource):
-                if namespace_of(policy) in names and _narrows(policy):
+                if namespace_of(policy) in names and any(map(_narrows, _specs(policy))):
                     counted[namespace_of(policy)].add(name_of(policy))
         problems += [
             Problem(
@@ -49,18 +55,57 @@ def of_other_kinds(context: Context) -> Outcome:
         describe(resource.kind, policy): policy
         for resource in (_CILIUM_WIDE, *_CALICO_WIDE)
         for policy in context.cluster.all(resource)
-        if _narrows(policy)
+        if any(_narrows(spec) and _may_reach(spec, names) for spec in _specs(policy))
     }
     problems += [Problem(where, "restricts ingress in the whole cluster", _LOOK) for where in sorted(wide)]
     return Outcome(problems)
 
 
-def _narrows(policy: Object) -> bool:
+def _narrows(spec: Mapping[str, Any]) -> bool:
     """Whether it is about ingress and names neither the port of HBONE nor the address of probes."""
-    specs = _specs(policy)
-    about = any({"ingress", "ingressDeny"} & spec.keys() or "Ingress" in (spec.get("types") or []) for spec in specs)
-    text = str([spec.get("ingress") for spec in specs])
-    return about and str(HBONE) not in text and _PROBES.partition("/")[0] not in text
+    if not ({"ingress", "ingressDeny"} & spec.keys() or "Ingress" in (spec.get("types") or [])):
+        return False
+    rules = spec.get("ingress") or []
+    text = str(rules)
+    if str(HBONE) in text or _PROBES.partition("/")[0] in text:
+        return False
+    return bool(spec.get("ingressDeny")) or not (_only_adds(spec) or any(map(_admits_all, rules)))
+
+
+def _only_adds(spec: Mapping[str, Any]) -> bool:
+    """Whether a policy of Cilium leaves to others what it does not admit."""
+    return (spec.get("enableDefaultDeny") or {}).get("ingress") is False
+
+
+def _admits_all(rule: Mapping[str, Any]) -> bool:
+    """Cilium's way to say so; an empty rule admits nobody there."""
+    return "all" in (rule.get("fromEntities") or []) and not rule.get("toPorts")
+
+
+def _may_reach(spec: Mapping[str, Any], names: set[str]) -> bool:
+    """Whether a policy for the whole cluster may be about pods of these namespaces, as far as it names namespaces."""
+    if "nodeSelector" in spec or spec.get("preDNAT") or spec.get("doNotTrack"):
+        return False  # about nodes
+    named = _cilium_namespaces(spec.get("endpointSelector") or {})
+    found_in = _CALICO_NAMESPACES.fullmatch(str(spec.get("namespaceSelector") or ""))
+    if found_in:
+        named.append(set(re.findall(r"['\"]([^'\"]+)['\"]", found_in[2])))
+    return all(names & each for each in named)
+
+
+def _cilium_namespaces(selector: Mapping[str, Any]) -> list[set[str]]:
+    """The names of namespaces that each part of an endpointSelector asks for."""
+    labels, expressions = selector.get("matchLabels") or {}, selector.get("matchExpressions") or []
+    named = [{str(value)} for key, value in labels.items() if _is_namespace(key)]
+    return named + [
+        set(map(str, each.get("values") or []))
+        for each in expressions
+        if _is_namespace(str(each.get("key"))) and each.get("operator") == "In"
+    ]
+
+
+def _is_namespace(key: str) -> bool:
+    return key.removeprefix("any:").removeprefix("k8s:") in _CILIUM_NAMESPACE
 
 
 def admit_probes(context: Context) -> Outcome:

@@ -11,10 +11,10 @@ from typing import Any
 from .coexistence import IDLE, alive
 from .context import Context, describe, labels_of, name_of, namespace_of
 from .findings import Outcome, Problem, Severity
-from .found import env_of
+from .found import env_of, version_of
 from .ours import is_ours
 from .signals import MESHES
-from .snapshot import CONFIG_MAPS, DAEMONSETS, FELIX, MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, Snapshot
+from .snapshot import CONFIG_MAPS, DAEMONSETS, FELIX, MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, Resource, Snapshot
 
 #: What an installation creates, as rules of webhooks name it.
 _CREATED = {
@@ -23,6 +23,8 @@ _CREATED = {
     "apiextensions.k8s.io": {"customresourcedefinitions"},
 }
 _NARROWING = ("namespaceSelector", "objectSelector", "matchConditions")
+_CALICO_WITH_PROBES = (3, 29, 0)
+_OPENSHIFT_NETWORK = Resource("operator.openshift.io/v1", "Network")
 _BY_MULTUS = ("acp", "openshift")
 _ON = ("true", "strict", "probe", "partial")
 
@@ -112,10 +114,12 @@ def _unfit(where: str, data: Mapping[str, str]) -> Iterator[Problem]:
 
 def calico_fits(context: Context) -> Outcome:
     """AMB0222: Calico's documentation rules out connect-time load balancing beside ambient mode."""
-    problems = []
+    problems: list[Problem] = []
     configurations = context.cluster.all(FELIX)
     for config in configurations:
         spec = config.get("spec") or {}
+        if spec.get("bpfEnabled"):
+            problems += _old_calico(context.cluster)
         older = "Disabled" if spec.get("bpfConnectTimeLoadBalancingEnabled") is False else "TCP"
         if spec.get("bpfEnabled") and spec.get("bpfConnectTimeLoadBalancing", older) != "Disabled":
             problems.append(
@@ -127,6 +131,37 @@ def calico_fits(context: Context) -> Outcome:
                 )
             )
     return Outcome(problems, note="" if configurations else "no Calico")
+
+
+def _old_calico(cluster: Snapshot) -> Iterator[Problem]:
+    for agent in cluster.all(DAEMONSETS):
+        version = version_of(agent) if labels_of(agent).get("k8s-app") == "calico-node" else None
+        if version and version < _CALICO_WITH_PROBES:
+            yield Problem(
+                describe(DAEMONSETS.kind, agent),
+                f"is Calico {'.'.join(map(str, version))} with eBPF: it loses the probes of captured pods "
+                "(istio/istio 52765)",
+                f"Upgrade Calico to {'.'.join(map(str, _CALICO_WITH_PROBES[:2]))} or newer",
+                Severity.WARNING,
+            )
+
+
+def openshift_routes_through_the_host(context: Context) -> Outcome:
+    """AMB0226: OVN-Kubernetes otherwise sends the kubelet's probes past the rules that Istio has on the host."""
+    problems = []
+    for network in context.cluster.all(_OPENSHIFT_NETWORK):
+        default = (network.get("spec") or {}).get("defaultNetwork") or {}
+        gateway = (default.get("ovnKubernetesConfig") or {}).get("gatewayConfig") or {}
+        if default.get("type") == "OVNKubernetes" and gateway.get("routingViaHost") is not True:
+            problems.append(
+                Problem(
+                    f"Network {name_of(network)} (operator.openshift.io)",
+                    "OVN-Kubernetes does not route through the host: the probes of captured pods would fail",
+                    "Set spec.defaultNetwork.ovnKubernetesConfig.gatewayConfig.routingViaHost: true",
+                    Severity.WARNING,
+                )
+            )
+    return Outcome(problems)
 
 
 def multus_is_there(context: Context) -> Outcome:

@@ -132,6 +132,7 @@ CHECKS: tuple[Check, ...] = (
         Severity.WARNING,
         (CLUSTER_ROLES, DEPLOYMENTS, DAEMONSETS),
     ),
+    Check("AMB0226", OTHER_MESHES, "OVN routes through the host", _PRE, surroundings.openshift_routes_through_the_host),
     Check("AMB0301", OWN, "Own installation recognised", _PRE, ours.recognised, Severity.INFO, ours.WHERE_WE_SHOW),
     Check("AMB0302", OWN, "No other mesh of this collection", _PRE, ours.other_mesh, needs=ours.WHERE_WE_SHOW),
     Check("AMB0303", OWN, "Live version is ambient_version", _PRE, ours.other_version, needs=(DEPLOYMENTS, DAEMONSETS)),

@@ -218,6 +218,39 @@ class TestSurroundings:
         felix = make("FelixConfiguration", "default", api_version="crd.projectcalico.org/v1", spec=spec)
         assert len(examine(world(felix), "AMB0222").findings) == found
 
+    @pytest.mark.parametrize(
+        ("image", "ebpf", "found"),
+        [
+            ("docker.io/calico/node:v3.28.2", True, 1),
+            ("docker.io/calico/node:v3.29.0", True, 0),
+            ("docker.io/calico/node:v3.28.2", False, 0),
+            ("calico/node@sha256:00", True, 0),
+        ],
+    )
+    def test_old_calico(self, world: Any, examine: Any, make: Any, image: str, ebpf: bool, found: int) -> None:
+        spec = {"bpfEnabled": ebpf, "bpfConnectTimeLoadBalancing": "Disabled"}
+        felix = make("FelixConfiguration", "default", api_version="crd.projectcalico.org/v1", spec=spec)
+        template = {"template": {"spec": {"containers": [{"name": "calico-node", "image": image}]}}}
+        agent = make("DaemonSet", "calico-node", "calico-system", labels={"k8s-app": "calico-node"}, spec=template)
+        findings = examine(world(felix, agent), "AMB0222").findings
+
+        assert [finding.object for finding in findings] == ["DaemonSet calico-system/calico-node"] * found
+
+    @pytest.mark.parametrize(
+        ("kind", "gateway", "found"),
+        [
+            ("OVNKubernetes", {}, 1),
+            ("OVNKubernetes", {"gatewayConfig": {"routingViaHost": False}}, 1),
+            ("OVNKubernetes", {"gatewayConfig": {"routingViaHost": True}}, 0),
+            ("OpenShiftSDN", {}, 0),
+        ],
+    )
+    def test_ovn(self, world: Any, examine: Any, make: Any, kind: str, gateway: Any, found: int) -> None:
+        spec = {"defaultNetwork": {"type": kind, "ovnKubernetesConfig": gateway}}
+        network = make("Network", "cluster", api_version="operator.openshift.io/v1", spec=spec)
+        assert len(examine(world(network), "AMB0226").findings) == found
+        assert not examine(world(), "AMB0226").findings
+
     def test_multus(self, world: Any, examine: Any, make: Any) -> None:
         multus = make("DaemonSet", "kube-multus-ds", "kube-system")
         assert only_finding(examine(world(), "AMB0223", platform="acp")).severity == "error"

@@ -113,6 +113,11 @@ def test_policies_without_the_right_to_see_them_pass_nothing(world: Any, examine
     assert report.results[0].status == "skipped"
 
 
+WIDE = ("cilium.io/v2", "CiliumClusterwideNetworkPolicy", "")
+GLOBAL = ("projectcalico.org/v3", "GlobalNetworkPolicy", "")
+POD_NS = "io.kubernetes.pod.namespace"
+
+
 @pytest.mark.parametrize(
     ("api", "kind", "namespace", "spec", "told"),
     [
@@ -123,6 +128,57 @@ def test_policies_without_the_right_to_see_them_pass_nothing(world: Any, examine
         ("cilium.io/v2", "CiliumClusterwideNetworkPolicy", "", {"ingress": [{}]}, True),
         ("crd.projectcalico.org/v1", "NetworkPolicy", "shop", {"types": ["Ingress"]}, True),
         ("projectcalico.org/v3", "GlobalNetworkPolicy", "", {"types": ["Egress"]}, False),
+        ("cilium.io/v2", "CiliumNetworkPolicy", "shop", {"ingress": [{"fromEntities": ["all"]}]}, False),
+        ("cilium.io/v2", "CiliumNetworkPolicy", "shop", {"ingress": [{"fromEntities": ["all"], "toPorts": []}]}, False),
+        (
+            "cilium.io/v2",
+            "CiliumNetworkPolicy",
+            "shop",
+            {"ingress": [{"fromEntities": ["all"], "toPorts": [{"ports": [{"port": "80"}]}]}]},
+            True,
+        ),
+        (
+            "cilium.io/v2",
+            "CiliumNetworkPolicy",
+            "shop",
+            {"ingress": [{"fromEntities": ["all"]}], "ingressDeny": [{"fromEntities": ["world"]}]},
+            True,
+        ),
+        (*WIDE, {"ingress": [{"fromCIDR": ["10.0.0.0/8"]}], "enableDefaultDeny": {"ingress": False}}, False),
+        (*WIDE, {"ingress": [{}], "nodeSelector": {}}, False),
+        (*WIDE, {"ingress": [{}], "endpointSelector": {"matchLabels": {f"k8s:{POD_NS}": "monitoring"}}}, False),
+        (*WIDE, {"ingress": [{}], "endpointSelector": {"matchLabels": {POD_NS: "shop"}}}, True),
+        (*WIDE, {"ingress": [{}], "endpointSelector": {"matchLabels": {"app": "monitoring"}}}, True),
+        (
+            *WIDE,
+            {
+                "ingress": [{}],
+                "endpointSelector": {"matchExpressions": [{"key": POD_NS, "operator": "In", "values": ["a", "shop"]}]},
+            },
+            True,
+        ),
+        (
+            *WIDE,
+            {
+                "ingress": [{}],
+                "endpointSelector": {"matchExpressions": [{"key": POD_NS, "operator": "In", "values": ["a", "b"]}]},
+            },
+            False,
+        ),
+        (
+            *WIDE,
+            {
+                "ingress": [{}],
+                "endpointSelector": {"matchExpressions": [{"key": POD_NS, "operator": "NotIn", "values": ["a"]}]},
+            },
+            True,
+        ),
+        (*GLOBAL, {"types": ["Ingress"], "preDNAT": True}, False),
+        (*GLOBAL, {"types": ["Ingress"], "namespaceSelector": "projectcalico.org/name == 'monitoring'"}, False),
+        (*GLOBAL, {"types": ["Ingress"], "namespaceSelector": 'kubernetes.io/metadata.name in {"a", "shop"}'}, True),
+        (*GLOBAL, {"types": ["Ingress"], "namespaceSelector": "kubernetes.io/metadata.name in {'a', 'b'}"}, False),
+        (*GLOBAL, {"types": ["Ingress"], "namespaceSelector": "projectcalico.org/name != 'monitoring'"}, True),
+        (*GLOBAL, {"types": ["Ingress"], "namespaceSelector": "global()"}, True),
     ],
 )
 def test_other_kinds(
