@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ambient.alauda.io/ztunnel-standin/fakeca"
 )
 
 // answer is what the test's nameserver makes of a query.
@@ -85,7 +87,7 @@ func dnsAddress(p *pod, network string) net.Addr {
 }
 
 func TestDNSIsForwarded(t *testing.T) {
-	p := loopbackPod(t, newAuthority(t), nameserver(t))
+	p := loopbackPod(t, fakeca.New(t), nameserver(t))
 	for network, query := range map[string]string{
 		"udp": strings.Repeat("u", 3000), // beyond what fits without EDNS
 		"tcp": strings.Repeat("t", 100_000),
@@ -102,7 +104,7 @@ func TestDNSOverTCPTakesTheNextNameserver(t *testing.T) {
 	dead, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	dead.Close()
-	p := loopbackPod(t, newAuthority(t), dead.Addr().String(), nameserver(t))
+	p := loopbackPod(t, fakeca.New(t), dead.Addr().String(), nameserver(t))
 	if got := exchange(t, "tcp", dnsAddress(p, "tcp"), []byte("q")); string(got) != "answer to q" {
 		t.Errorf("%q", got)
 	}

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ambient.alauda.io/ztunnel-standin/fakeca"
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/protobuf/types/known/anypb"
 	"istio.io/istio/pkg/workloadapi"
@@ -21,9 +22,9 @@ var web = workload{name: "web-1", namespace: "shop", serviceAccount: "web"}
 func enrolTest(t *testing.T, test func(*testing.T, *enroller)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		ca := newAuthority(t)
+		ca := fakeca.New(t)
 		ready := newReadiness(self)
-		ids := newIdentities(signerFunc(func(_ context.Context, id string) (*tls.Certificate, error) { return ca.leaf(t, id), nil }), ready)
+		ids := newIdentities(signerFunc(func(_ context.Context, id string) (*tls.Certificate, error) { return ca.Leaf(t, id), nil }), ready)
 		test(t, &enroller{config: config{clusterID: "c", discovery: 15 * time.Second}, directory: newDirectory(), identities: ids, ready: ready})
 	})
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"ambient.alauda.io/ztunnel-standin/fakeca"
+	"ambient.alauda.io/ztunnel-standin/istiod"
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -28,7 +30,7 @@ import (
 type fakeIstiod struct {
 	discovery.UnimplementedAggregatedDiscoveryServiceServer
 	pb.UnimplementedIstioCertificateServiceServer
-	ca       *authority
+	ca       *fakeca.Authority
 	pods     []workload // that it knows
 	untrusts bool       // refuses impersonation
 }
@@ -36,7 +38,7 @@ type fakeIstiod struct {
 // serve returns the address.
 func (f *fakeIstiod) serve(t *testing.T) string {
 	t.Helper()
-	s := grpc.NewServer(grpc.Creds(credentials.NewServerTLSFromCert(f.ca.leaf(t, "spiffe://cluster.local/istiod", "localhost"))))
+	s := grpc.NewServer(grpc.Creds(credentials.NewServerTLSFromCert(f.ca.Leaf(t, "spiffe://cluster.local/istiod", "localhost"))))
 	discovery.RegisterAggregatedDiscoveryServiceServer(s, f)
 	pb.RegisterIstioCertificateServiceServer(s, f)
 	l, err := net.Listen("tcp", "localhost:0")
@@ -62,7 +64,7 @@ func (f *fakeIstiod) DeltaAggregatedResources(s discovery.AggregatedDiscoverySer
 	if _, err := s.Recv(); err != nil {
 		return err
 	}
-	out := &discovery.DeltaDiscoveryResponse{Nonce: "1", TypeUrl: addressType}
+	out := &discovery.DeltaDiscoveryResponse{Nonce: "1", TypeUrl: istiod.AddressType}
 	for _, w := range f.pods {
 		a, err := anypb.New(&workloadapi.Address{Type: &workloadapi.Address_Workload{
 			Workload: &workloadapi.Workload{Name: w.name, Namespace: w.namespace, TrustDomain: "mesh.example"},
@@ -93,24 +95,24 @@ func (f *fakeIstiod) CreateCertificate(ctx context.Context, r *pb.IstioCertifica
 		return nil, err
 	}
 	id := r.GetMetadata().GetFields()[security.ImpersonatedIdentity].GetStringValue()
-	der, err := f.ca.sign(request.PublicKey, id, nil, time.Duration(r.GetValidityDuration())*time.Second)
+	der, err := f.ca.Sign(request.PublicKey, id, nil, time.Duration(r.GetValidityDuration())*time.Second)
 	if err != nil {
 		return nil, err
 	}
 	leaf := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	return &pb.IstioCertificateResponse{CertChain: []string{leaf, f.ca.pem()}}, nil
+	return &pb.IstioCertificateResponse{CertChain: []string{leaf, f.ca.PEM()}}, nil
 }
 
 func TestSignReturnsAServingCertificateForThePodsIdentity(t *testing.T) {
-	f := &fakeIstiod{ca: newAuthority(t)}
-	i := &istiod{config: testConfig(t, f)}
+	f := &fakeIstiod{ca: fakeca.New(t)}
+	i := testConfig(t, f).istiod()
 	const id = "spiffe://mesh.example/ns/shop/sa/web"
-	cert, err := i.sign(t.Context(), id)
+	cert, err := i.Impersonate(t.Context(), id)
 	must(t, err)
 	if len(cert.Certificate) != 1 || cert.Leaf.URIs[0].String() != id {
 		t.Errorf("chain of %d for %v", len(cert.Certificate), cert.Leaf.URIs)
 	}
-	if life := cert.Leaf.NotAfter.Sub(cert.Leaf.NotBefore); life != requestedLifetime {
+	if life := cert.Leaf.NotAfter.Sub(cert.Leaf.NotBefore); life != istiod.RequestedLifetime {
 		t.Errorf("lifetime %s", life)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"time"
 
+	"ambient.alauda.io/ztunnel-standin/istiod"
 	"istio.io/istio/pkg/hbone"
 )
 
@@ -28,7 +29,7 @@ func (p *pod) serveHBONE(l net.Listener) {
 	p.hbone.ErrorLog = slog.NewLogLogger(slog.Default().Handler(), slog.LevelWarn)
 	p.hbone.TLSConfig = p.serverTLS(nil)
 	p.hbone.TLSConfig.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		roots, err := readRoots(p.roots) // anew, they may have been rotated
+		roots, err := istiod.ReadRoots(p.roots) // anew, they may have been rotated
 		return p.serverTLS(roots), err
 	}
 	p.serving.Go(func() { _ = p.hbone.Serve(tls.NewListener(l, p.hbone.TLSConfig)) })

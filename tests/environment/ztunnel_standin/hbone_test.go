@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"ambient.alauda.io/ztunnel-standin/fakeca"
 	"istio.io/istio/pkg/hbone"
 )
 
@@ -39,9 +40,9 @@ func echoServer(t *testing.T) string {
 }
 
 // tunnelTo speaks HBONE to the pod with Istio's own client.
-func tunnelTo(p *pod, root *authority, client *tls.Certificate) hbone.Dialer {
+func tunnelTo(p *pod, root *fakeca.Authority, client *tls.Certificate) hbone.Dialer {
 	pool := x509.NewCertPool()
-	pool.AddCert(root.cert)
+	pool.AddCert(root.Cert)
 	c := &tls.Config{RootCAs: pool, NextProtos: []string{"h2"}, InsecureSkipVerify: true} // identities are URIs, checked below
 	c.VerifyConnection = func(s tls.ConnectionState) error {
 		_, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: pool})
@@ -54,9 +55,9 @@ func tunnelTo(p *pod, root *authority, client *tls.Certificate) hbone.Dialer {
 }
 
 func TestTunnelReachesThePod(t *testing.T) {
-	ca := newAuthority(t)
+	ca := fakeca.New(t)
 	p := loopbackPod(t, ca)
-	c, err := tunnelTo(p, ca, ca.leaf(t, waypointID)).Dial("tcp", echoServer(t))
+	c, err := tunnelTo(p, ca, ca.Leaf(t, waypointID)).Dial("tcp", echoServer(t))
 	must(t, err)
 	defer c.Close()
 	for _, line := range []string{"one", "two"} { // each is answered before the next is sent
@@ -70,7 +71,7 @@ func TestTunnelReachesThePod(t *testing.T) {
 }
 
 func TestTunnelRefuses(t *testing.T) {
-	ca, other := newAuthority(t), newAuthority(t)
+	ca, other := fakeca.New(t), fakeca.New(t)
 	p := loopbackPod(t, ca)
 	echo := echoServer(t)
 	for name, c := range map[string]struct {
@@ -79,11 +80,11 @@ func TestTunnelRefuses(t *testing.T) {
 		want   string
 	}{
 		"no certificate":           {nil, echo, "round trip: "}, // a broken handshake, whose alert may come late
-		"another mesh's client":    {other.leaf(t, waypointID), echo, "round trip: "},
-		"another pod's address":    {ca.leaf(t, waypointID), "127.0.0.2:80", "400"},
-		"a name":                   {ca.leaf(t, waypointID), "web.shop.svc:80", "400"},
-		"a port where nobody is":   {ca.leaf(t, waypointID), "127.0.0.1:1", "503"},
-		"the stand-in's own ports": {ca.leaf(t, waypointID), "127.0.0.1:0", "400"},
+		"another mesh's client":    {other.Leaf(t, waypointID), echo, "round trip: "},
+		"another pod's address":    {ca.Leaf(t, waypointID), "127.0.0.2:80", "400"},
+		"a name":                   {ca.Leaf(t, waypointID), "web.shop.svc:80", "400"},
+		"a port where nobody is":   {ca.Leaf(t, waypointID), "127.0.0.1:1", "503"},
+		"the stand-in's own ports": {ca.Leaf(t, waypointID), "127.0.0.1:0", "400"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := tunnelTo(p, ca, c.client).Dial("tcp", c.target)
@@ -95,9 +96,9 @@ func TestTunnelRefuses(t *testing.T) {
 }
 
 func TestCloseLetsTunnelsFinish(t *testing.T) {
-	ca := newAuthority(t)
+	ca := fakeca.New(t)
 	p := loopbackPod(t, ca)
-	c, err := tunnelTo(p, ca, ca.leaf(t, waypointID)).Dial("tcp", echoServer(t))
+	c, err := tunnelTo(p, ca, ca.Leaf(t, waypointID)).Dial("tcp", echoServer(t))
 	must(t, err)
 	closed := make(chan struct{})
 	go func() {
@@ -130,9 +131,9 @@ func TestCloseLetsTunnelsFinish(t *testing.T) {
 }
 
 func TestCloseCutsWhatDoesNotFinish(t *testing.T) {
-	ca := newAuthority(t)
+	ca := fakeca.New(t)
 	p := loopbackPod(t, ca)
-	c, err := tunnelTo(p, ca, ca.leaf(t, waypointID)).Dial("tcp", echoServer(t))
+	c, err := tunnelTo(p, ca, ca.Leaf(t, waypointID)).Dial("tcp", echoServer(t))
 	must(t, err)
 	start := time.Now()
 	p.close(200 * time.Millisecond)

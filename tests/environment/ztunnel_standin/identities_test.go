@@ -11,12 +11,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"ambient.alauda.io/ztunnel-standin/fakeca"
 )
 
 // recorder signs for a day and notes when it was asked.
 type recorder struct {
 	t     *testing.T
-	ca    *authority
+	ca    *fakeca.Authority
 	start time.Time
 	asked []time.Duration
 	fail  func(attempt int) bool
@@ -27,13 +29,13 @@ func (r *recorder) sign(_ context.Context, id string) (*tls.Certificate, error) 
 	if r.fail != nil && r.fail(len(r.asked)) {
 		return nil, errors.New("istiod is down")
 	}
-	return r.ca.leaf(r.t, id), nil
+	return r.ca.Leaf(r.t, id), nil
 }
 
 func identityTest(t *testing.T, fail func(int) bool, test func(*testing.T, *identities, *recorder, *readiness)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		r := &recorder{t: t, ca: newAuthority(t), start: time.Now(), fail: fail}
+		r := &recorder{t: t, ca: fakeca.New(t), start: time.Now(), fail: fail}
 		ready := newReadiness(self)
 		test(t, newIdentities(r, ready), r, ready)
 	})

@@ -6,56 +6,21 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"fmt"
-	"os"
-	"strings"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/metadata"
+	"ambient.alauda.io/ztunnel-standin/istiod"
 )
 
-// istiod is the control plane as ztunnel reaches it: TLS with the mesh's roots,
-// and the pod's projected token.
-type istiod struct{ config }
-
-// dial reads the roots anew, so that a rotation is seen with the next connection.
-func (i *istiod) dial(address string) (*grpc.ClientConn, error) {
-	pool, err := readRoots(i.roots)
-	if err != nil {
-		return nil, err
+func (c config) istiod() *istiod.Client {
+	return &istiod.Client{
+		XDSAddress: c.xdsAddress, CAAddress: c.caAddress, ClusterID: c.clusterID,
+		NodeName: c.nodeName, InstanceIP: c.instanceIP, PodName: c.podName, PodNamespace: c.podNamespace,
+		ServiceAccount: c.serviceAccount, Token: c.token, Roots: c.roots,
 	}
-	return grpc.NewClient(address,
-		grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12})),
-		grpc.WithPerRPCCredentials(bearer{i.token}))
 }
 
-func (i *istiod) context(ctx context.Context) context.Context {
-	return metadata.AppendToOutgoingContext(ctx, "ClusterID", i.clusterID)
+// nodeAuthority has istiod sign for the pods of this node.
+type nodeAuthority struct{ *istiod.Client }
+
+func (a nodeAuthority) sign(ctx context.Context, id string) (*tls.Certificate, error) {
+	return a.Impersonate(ctx, id)
 }
-
-func readRoots(path string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("the mesh's root certificates cannot be read: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate", path)
-	}
-	return pool, nil
-}
-
-// bearer reads the token for each call: the kubelet replaces it before it expires.
-type bearer struct{ path string }
-
-func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
-	token, err := os.ReadFile(b.path)
-	if err != nil {
-		return nil, err
-	}
-	return map[string]string{"authorization": "Bearer " + strings.TrimSpace(string(token))}, nil
-}
-
-func (bearer) RequireTransportSecurity() bool { return true }

@@ -17,6 +17,9 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"ambient.alauda.io/ztunnel-standin/istiod"
+	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 )
 
 const retryDelay = time.Second
@@ -34,9 +37,9 @@ func main() {
 
 func run(ctx context.Context, c config) error {
 	ready := newReadiness(c.self())
-	istiod := &istiod{config: c}
+	control := c.istiod()
 	known := newDirectory()
-	ids := newIdentities(istiod, ready)
+	ids := newIdentities(nodeAuthority{control}, ready)
 	pods := newPodSet(&enroller{config: c, directory: known, identities: ids, ready: ready})
 
 	failed := make(chan error, 2)
@@ -51,7 +54,7 @@ func run(ctx context.Context, c config) error {
 
 	var loops sync.WaitGroup
 	loops.Go(func() {
-		again(ctx, func() { ready.result("xds", istiod.subscribe(ctx, known, func() { ready.ok("xds") })) })
+		again(ctx, func() { ready.result("xds", control.Subscribe(ctx, answered(known, ready))) })
 	})
 	loops.Go(func() {
 		again(ctx, func() { ready.result("cni", serveAgent(ctx, c.socket, pods, func() { ready.ok("cni") })) })
@@ -71,6 +74,17 @@ func run(ctx context.Context, c config) error {
 	pods.closeAll(c.drain)
 	slog.Info("stand-in: gone")
 	return nil
+}
+
+// answered takes each answer in; the first makes xDS no reason against readiness.
+func answered(known *directory, ready *readiness) istiod.Update {
+	return func(fresh bool, resources []*discovery.Resource, removed []string) error {
+		if err := known.update(fresh, resources, removed); err != nil {
+			return err
+		}
+		ready.ok("xds")
+		return nil
+	}
 }
 
 // again runs f until ctx ends, with a pause between two runs.

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"ambient.alauda.io/ztunnel-standin/fakeca"
 	"golang.org/x/sys/unix"
 )
 
@@ -91,8 +92,8 @@ func enrolledPod(t *testing.T, f family) (inside, outside *namespace) {
 	shell(t, inside, fmt.Sprintf("ip addr add %s%s dev eth0 nodad; ip link set eth0 up", f.pod, f.suffix))
 	shell(t, inside, fmt.Sprintf(inPodRules, f.iptables, f.loopback, f.option, f.all))
 	p := &pod{workload: self, ports: ports{15001, 15006, 15008, 15053}, net: inside, nameservers: []string{net.JoinHostPort(f.outside, "53")}}
-	ca := newAuthority(t)
-	p.roots = ca.file(t)
+	ca := fakeca.New(t)
+	p.roots = ca.File(t)
 	e := &enroller{config: config{ports: p.ports, nameservers: p.nameservers, roots: p.roots, discovery: 1}, directory: newDirectory(),
 		identities: newIdentities(nil, nil), ready: newReadiness(self)}
 	running, err := e.servePod(self, inside)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ambient.alauda.io/ztunnel-standin/fakeagent"
+	"ambient.alauda.io/ztunnel-standin/fakeca"
 )
 
 var self = workload{name: "ztunnel-x", namespace: "ztunnel", serviceAccount: "ztunnel"}
@@ -29,7 +30,7 @@ func testConfig(t *testing.T, f *fakeIstiod) config {
 	return config{
 		xdsAddress: address, caAddress: address, clusterID: "Kubernetes",
 		podName: self.name, podNamespace: self.namespace, serviceAccount: self.serviceAccount,
-		token: filepath.Join(dir, "token"), roots: f.ca.file(t), socket: agentWithoutPods(t, dir),
+		token: filepath.Join(dir, "token"), roots: f.ca.File(t), socket: agentWithoutPods(t, dir),
 		readinessAddress: freeAddress(t), adminAddress: freeAddress(t), discovery: 300 * time.Millisecond,
 	}
 }
@@ -79,14 +80,14 @@ func TestReadiness(t *testing.T) {
 		"everything right":         {func(*config, *fakeIstiod) {}, ""},
 		"wrong trusted namespace":  {func(_ *config, f *fakeIstiod) { f.untrusts = true }, "refuses to sign spiffe://mesh.example/ns/ztunnel/sa/ztunnel for the account ztunnel/ztunnel (impersonation): wrong trusted namespace"},
 		"wrong XDS address":        {func(c *config, _ *fakeIstiod) { c.xdsAddress = "localhost:1" }, "cannot be reached at XDS_ADDRESS localhost:1"},
-		"another mesh's roots":     {func(c *config, _ *fakeIstiod) { c.roots = newAuthority(t).file(t) }, "certificate signed by unknown authority"},
+		"another mesh's roots":     {func(c *config, _ *fakeIstiod) { c.roots = fakeca.New(t).File(t) }, "certificate signed by unknown authority"},
 		"missing discovery label":  {func(_ *config, f *fakeIstiod) { f.pods = nil }, "namespace ztunnel is missing the discovery label"},
 		"missing socket":           {func(c *config, _ *fakeIstiod) { c.socket += ".not" }, "socket " + "%s is missing: is istio-cni running"},
 		"token of another cluster": {func(c *config, _ *fakeIstiod) { must(t, os.WriteFile(c.token, []byte("bad"), 0o600)) }, "refuses this pod's token"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := &fakeIstiod{ca: newAuthority(t), pods: []workload{self}}
+			f := &fakeIstiod{ca: fakeca.New(t), pods: []workload{self}}
 			config := testConfig(t, f)
 			c.change(&config, f)
 			start(t, config)
@@ -103,7 +104,7 @@ func TestReadiness(t *testing.T) {
 }
 
 func TestReadinessFollowsTheAgent(t *testing.T) {
-	f := &fakeIstiod{ca: newAuthority(t), pods: []workload{self}}
+	f := &fakeIstiod{ca: fakeca.New(t), pods: []workload{self}}
 	c := testConfig(t, f)
 	c.socket = filepath.Join(t.TempDir(), "late.sock")
 	start(t, c)

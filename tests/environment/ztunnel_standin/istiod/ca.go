@@ -1,7 +1,7 @@
 // GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-package main
+package istiod
 
 import (
 	"context"
@@ -25,48 +25,62 @@ import (
 )
 
 const (
-	requestedLifetime = 24 * time.Hour
-	signTimeout       = 10 * time.Second
+	// RequestedLifetime is what ztunnel asks for, too.
+	RequestedLifetime  = 24 * time.Hour
+	signTimeout        = 10 * time.Second
+	defaultTrustDomain = "cluster.local"
 )
 
-// sign has istiod sign a new key for the identity of a pod on this node.
-func (i *istiod) sign(ctx context.Context, id string) (*tls.Certificate, error) {
+// Impersonate has istiod sign a new key for the identity of a pod on this node.
+// Only the accounts that istiod trusts may ask for that.
+func (c *Client) Impersonate(ctx context.Context, id string) (*tls.Certificate, error) {
+	meta, err := structpb.NewStruct(map[string]any{security.ImpersonatedIdentity: id})
+	if err != nil {
+		return nil, err
+	}
+	return c.sign(ctx, id, meta)
+}
+
+// Own has istiod sign a new key for the caller's own service account, which the
+// token names: what the request itself says does not count.
+func (c *Client) Own(ctx context.Context) (*tls.Certificate, error) {
+	id := fmt.Sprintf("spiffe://%s/ns/%s/sa/%s", defaultTrustDomain, c.PodNamespace, c.ServiceAccount)
+	return c.sign(ctx, id, nil)
+}
+
+func (c *Client) sign(ctx context.Context, id string, meta *structpb.Struct) (*tls.Certificate, error) {
 	ctx, cancel := context.WithTimeout(ctx, signTimeout)
 	defer cancel()
 	key, csr, err := request(id)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := i.dial(i.caAddress)
+	conn, err := c.dial(c.CAAddress)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
-	meta, err := structpb.NewStruct(map[string]any{security.ImpersonatedIdentity: id})
-	if err != nil {
-		return nil, err
-	}
-	answer, err := pb.NewIstioCertificateServiceClient(conn).CreateCertificate(i.context(ctx), &pb.IstioCertificateRequest{
-		Csr: csr, ValidityDuration: int64(requestedLifetime.Seconds()), Metadata: meta,
+	answer, err := pb.NewIstioCertificateServiceClient(conn).CreateCertificate(c.context(ctx), &pb.IstioCertificateRequest{
+		Csr: csr, ValidityDuration: int64(RequestedLifetime.Seconds()), Metadata: meta,
 	})
 	if err != nil {
-		return nil, i.signReason(id, err)
+		return nil, c.signReason(id, err)
 	}
 	return certificate(key, answer.GetCertChain())
 }
 
 // signReason names the causes that istiod hides from its callers: it only logs them.
-func (i *istiod) signReason(id string, err error) error {
+func (c *Client) signReason(id string, err error) error {
 	s := status.Convert(err)
 	if s.Code() == codes.Unauthenticated && strings.Contains(s.Message(), "impersonation") {
 		return fmt.Errorf("istiod refuses to sign %s for the account %s/%s (impersonation): wrong trusted namespace "+
 			"(trustedZtunnelNamespace, CA_TRUSTED_NODE_ACCOUNTS), or a pod that istiod does not see on this node: %s",
-			id, i.podNamespace, i.serviceAccount, s.Message())
+			id, c.PodNamespace, c.ServiceAccount, s.Message())
 	}
 	if s.Code() == codes.Unauthenticated {
 		return fmt.Errorf("istiod refuses this pod's token when asked to sign %s: %s", id, s.Message())
 	}
-	return fmt.Errorf("no certificate for %s from CA_ADDRESS %s: %s", id, i.caAddress, s.Message())
+	return fmt.Errorf("no certificate for %s from CA_ADDRESS %s: %s", id, c.CAAddress, s.Message())
 }
 
 func request(id string) (*ecdsa.PrivateKey, string, error) {
