@@ -21,6 +21,10 @@ from .shell import run
 ISTIO = Path(toolchain.__file__).parent / "toolchain" / "istio"
 STAND_IN = Path(toolchain.__file__).parent / "ztunnel_standin"
 STAND_IN_IMAGE = Path(toolchain.__file__).parent / "images/ztunnel-standin/image.yml"
+ROUTING_CLIENT = toolchain.Module(
+    "ztunnel_standin", packages=("./cmd/routing-test-client",), single="routing-test-client"
+)
+ROUTING_CLIENT_IMAGE = Path(toolchain.__file__).parent / "images/routing-test-client/image.yml"
 IMAGE_BINARIES = ("pilot-discovery", "pilot-agent", "install-cni", "istio-cni", "echo-server", "echo-client")
 
 
@@ -123,10 +127,22 @@ def binaries(chosen: Ztunnel) -> dict[str, str]:
     return {name: str(path) for name, path in found.items()}
 
 
+def routing_client() -> Path:
+    """The client of tests that routes as ztunnel would. Only tests ask for it: no mesh runs it."""
+
+    def build(target: Path) -> None:
+        with progress.step(f"build {ROUTING_CLIENT.single}"):
+            golang.build(ROUTING_CLIENT.path, target / ROUTING_CLIENT.single, ROUTING_CLIENT.packages, ())
+
+    folder = cache.artefact(ROUTING_CLIENT.single, toolchain.module_key(ROUTING_CLIENT), build)
+    return folder / ROUTING_CLIENT.single
+
+
 def prepare() -> None:
     """Build everything that does not need a cluster, so that a later `up` takes its time from the cluster alone."""
     for name in ("kubernetes", "etcd", "coredns", "pause", "kind", "helm", "istio", "istio-waypoint"):
         toolchain.binaries(name)
+    routing_client()
     with progress.step("charts and CRDs"):
         charts()
         gateway_api_crds()
