@@ -56,10 +56,21 @@ options:
     description: Limits the run to these waves.
     type: list
     elements: int
+  namespaces:
+    description:
+      - Limits the run, with O(prune), to what is in these namespaces and to these Namespaces themselves. All else is
+        neither written nor waited for, and stays in the inventory as it is. An empty list leaves nothing to do.
+    type: list
+    elements: str
+  settle:
+    description: How many seconds to pause after what moves traffic (waves 50 to 70), before what relies on it.
+    type: int
+    default: 0
   prune:
     description:
-      - Whether to take away what is no longer listed, after the last wave and in reverse order; each wave waits until
-        its objects are gone. Patches and objects that were there before only lose our fields.
+      - Whether to take away what is no longer listed. What narrows (wave 70) goes before the first write, labels
+        (waves 50 and 60) before wave 70 is written, the rest last, in reverse order; each wave waits until its
+        objects are gone. Patches and objects that were there before only lose our fields.
       - An object that another manager has taken over is kept, and the manager is named.
       - Only a run over all waves prunes; with O(waves) nothing is looked for.
     type: bool
@@ -208,10 +219,8 @@ from ..module_utils.kube.apply import Applier
 from ..module_utils.kube.conditions import WAIT_OPTIONS, parse, wait_for
 from ..module_utils.kube.connection import connect
 from ..module_utils.kube.delete import Remover
-from ..module_utils.kube.given import refuse_bad_options
-from ..module_utils.kube.settings import Settings
+from ..module_utils.kube.given import refuse_bad_options, settings_of
 from ..module_utils.manifests.items import load_items
-from ..module_utils.progress import Progress
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -227,6 +236,8 @@ OPTIONS: dict[str, dict[str, t.Any]] = {
     "inventory_namespace": {"type": "str", "default": "istio-system"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "waves": {"type": "list", "elements": "int"},
+    "namespaces": {"type": "list", "elements": "str"},
+    "settle": {"type": "int", "default": 0},
     "prune": {"type": "bool", "default": False},
     "prune_cluster_scoped": {"type": "bool", "default": False},
     "lock_timeout": {"type": "int", "default": 60},
@@ -239,16 +250,7 @@ OPTIONS: dict[str, dict[str, t.Any]] = {
 def run(params: Mapping[str, t.Any], check: bool, diff: bool = False) -> list[Outcome]:
     """One outcome per object."""
     refuse_bad_options(params)
-    same = ("mesh", "inventory_namespace", "wait", "prune", "prune_cluster_scoped", "lock_timeout")
-    settings = Settings(
-        **{name: params[name] for name in same},
-        waves=None if params["waves"] is None else frozenset(params["waves"]),
-        timeout=params["wait_timeout"],
-        force=params["force_conflicts"],
-        check=check,
-        diff=diff,
-        progress=Progress(params["progress_file"]).say,
-    )
+    settings = settings_of(params, check, diff)
     conditions = parse(params["wait_for"] or [])
     listed = load_items(params["files"] or [], params["objects"], params["inventory"])
     client = connect(params)

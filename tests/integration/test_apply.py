@@ -280,7 +280,7 @@ def test_two_runs_at_once_do_not_overwrite_each_others_record(
 def test_an_edit_between_our_write_and_the_end_is_not_taken_for_ours(
     apply: Apply, client: Client, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ansible_collections.alauda.ambient.plugins.module_utils.kube import apply as engine
+    from ansible_collections.alauda.ambient.plugins.module_utils.kube import readiness as engine
 
     obj = config_map(namespace, key="ours")
 

@@ -26,8 +26,9 @@ from .outcome import Outcome
 from .owners import taken_over
 from .plan import still_there
 from .prune import Pruner, candidates
-from .removing import Taker, foresee, in_order, pending, step
+from .removing import AN_EARLIER_STEP, Taker, foresee, in_order, pending, step
 from .settings import Settings
+from .stages import WIDEN, Pace, removal_stage
 from .state import WORKERS, read_state
 
 
@@ -44,7 +45,7 @@ class Remover:
         self._settings = settings
         self._set = items
         self._roles = roles
-        self._items = [item for item in items if settings.covers(item.wave)]
+        self._items = [item for item in items if settings.covers(item)]
         self._home = settings.inventory_namespace
         self._lock: Lock | None = None
         self._read_inventory()
@@ -85,6 +86,7 @@ class Remover:
         planned = [self._plan(item, state.get(item.identity.key)) for item in self._items]
         if self._settings.waves is None:
             found = candidates(self._inventory, self._set, self._roles)
+            found = [each for each in found if self._settings.reaches(each.record.identity)]
             planned += Pruner(self._client, self._settings, self._inventory).plan(found)[0]
         return in_order(planned, self._home)
 
@@ -116,17 +118,22 @@ class Remover:
         return any(each.action in words.WRITES or each.item.key in self._settled([each]) for each in planned)
 
     def _remove_all(self, pool: ThreadPoolExecutor, planned: Sequence[Outcome]) -> list[Outcome]:
-        taker = self._taker()
+        taker, pace = self._taker(), Pace(self._settings)
         outcomes: list[Outcome] = []
-        stopped = False
+        stopped, reached = False, WIDEN
         for (_wave, rank), group in groupby(planned, lambda each: step(each.item, self._home)):
             batch = list(group)
             if stopped:
-                outcomes += [pending(each, "an earlier step failed") for each in batch]
+                outcomes += [pending(each, AN_EARLIER_STEP) for each in batch]
                 continue
+            stage = removal_stage(batch[0].item.wave)
+            if stage is not reached and any(each.action in words.WRITES for each in batch):
+                pace.pause()
+                reached = stage
             if rank == 2 and any(each.action == words.DELETED for each in batch):
                 outcomes += self._drop(self._settled(batch))  # the inventory goes with its namespace
             done = taker.take(pool, batch)
+            pace.note(done)
             done += self._drop(self._settled(done))
             outcomes += done
             stopped = any(each.action == words.FAILED for each in done)
@@ -147,7 +154,7 @@ class Remover:
 
     def _forget_what_is_gone(self) -> list[Outcome]:
         """Records of objects that others have deleted must not keep an inventory alive."""
-        left = self._inventory.all()
+        left = {key: record for key, record in self._inventory.all().items() if self._settings.reaches(record.identity)}
         if not left:
             return []
         state = read_state(self._client, (record.identity for record in left.values()))
@@ -169,6 +176,8 @@ class Remover:
 
     def _home_goes(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """What is to become of the namespace that we once created for inventory and lock, when both are done with."""
+        if self._settings.namespaces is not None and self._home not in self._settings.namespaces:
+            return []
         settled = self._settled(outcomes) | {each.item.key for each in outcomes if each.action == words.DELETED}
         if set(self._inventory.all()) - settled or self._listed() or not self._inventory.namespace_is_ours():
             return []

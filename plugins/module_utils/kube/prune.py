@@ -24,7 +24,7 @@ from .outcome import Outcome
 from .owners import applied_by_others, owned_labels, taken_over
 from .plan import still_there
 from .record import Record
-from .removing import Taker, foresee, in_order, pending, step
+from .removing import AN_EARLIER_STEP, Taker, foresee, in_order, pending, step
 from .settings import Settings
 from .state import WORKERS, read_state
 
@@ -75,6 +75,7 @@ class Pruner:
         self._client = client
         self._settings = settings
         self._inventory = inventory
+        self._of_no_use: list[tuple[str, str]] = []
 
     def foresee(self, found: Sequence[Candidate]) -> list[Outcome]:
         """One outcome per candidate that is still there, in the order of removal. Nothing is written."""
@@ -88,38 +89,48 @@ class Pruner:
         """Whether `run` has something to do that is worth a lock: what was foreseen goes, or is forgotten."""
         return self._settings.prune and any(each.action in (*words.WRITES, words.KEPT) for each in planned)
 
-    def held_back(self, found: Sequence[Candidate]) -> list[Outcome]:
+    def held_back(self, found: Sequence[Candidate], reason: str) -> list[Outcome]:
         """The outcomes where the run has failed before it came to this."""
         try:
             planned = self.plan(found)[0]
         except AmbientError:
             return []  # the API server is gone, as the failures before say
-        return [pending(each, "an earlier wave failed") for each in planned]
+        return [pending(each, reason) for each in planned]
 
     def run(
-        self, pool: ThreadPoolExecutor, found: Sequence[Candidate], check_lock: Callable[[], None]
+        self,
+        pool: ThreadPoolExecutor,
+        found: Sequence[Candidate],
+        check_lock: Callable[[], None],
+        before: Callable[[], None] = lambda: None,
     ) -> list[Outcome]:
-        """Take away what may go, the last wave first, and trim the inventory. For a run that has the lock."""
+        """Take away what may go, the last wave first. For a run that has the lock; `forget` afterwards.
+
+        `before` is called first if there is something to take away.
+        """
         try:
-            planned, settled = self.plan(found)
+            planned, stale = self.plan(found)
         except AmbientError as error:  # what was written before is told all the same
             stubs = [Outcome(_item(each), words.FAILED, prune=True) for each in found[:1]]
             return [replace(each, reason=f"whether it may go is not known: {explain(error)}") for each in stubs]
+        self._of_no_use += stale
+        if any(each.action in words.WRITES for each in planned):
+            before()
         taker = Taker(self._client, self._settings, check_lock)
         outcomes: list[Outcome] = []
         stopped = False
         for _at, group in groupby(planned, lambda each: step(each.item, self._inventory.namespace)):
             batch = list(group)
             if stopped:
-                outcomes += [pending(each, "an earlier step failed") for each in batch]
+                outcomes += [pending(each, AN_EARLIER_STEP) for each in batch]
                 continue
             done = taker.take(pool, batch)
             outcomes += done
             stopped = any(each.action == words.FAILED for each in done)
         if self._settings.prune:
             over = (words.DELETED, words.RELEASED, words.KEPT)
-            settled += [(each.item.role, each.item.key) for each in outcomes if each.action in over]
-        return outcomes + self._forget(settled)
+            self._of_no_use += [(each.item.role, each.item.key) for each in outcomes if each.action in over]
+        return outcomes
 
     def plan(self, found: Sequence[Candidate]) -> tuple[list[Outcome], list[tuple[str, str]]]:
         """What is to become of those that are there; role and key of the records that are of no use any more."""
@@ -194,10 +205,10 @@ class Pruner:
         shared = [key for key in item.gone if key in labels and len(holders(live, ("metadata", "labels", key))) > 1]
         return still_there(replace(item, gone=tuple(shared)), live)
 
-    def _forget(self, settled: Iterable[tuple[str, str]]) -> list[Outcome]:
-        """Take records out of the inventory; an outcome of its own where that fails, so that it hides no other."""
+    def forget(self) -> list[Outcome]:
+        """Take the records of what went out of the inventory; an outcome of its own where that fails."""
         roles = set()
-        for role, key in settled:
+        for role, key in self._of_no_use:
             self._inventory.of(role).pop(key, None)
             roles.add(role)
         try:

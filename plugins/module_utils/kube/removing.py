@@ -21,6 +21,7 @@ from .settings import Settings
 _NO_USE = (UNREACHABLE, 401)  # what the transport could not mend holds for every other request too
 # Foreground: the pods go first, so that "gone" means that they have ended.
 _OWNS_PODS = ("Deployment", "DaemonSet", "StatefulSet", "Job")
+AN_EARLIER_STEP = "an earlier step failed"
 
 
 def step(item: Item, home: str) -> tuple[int, int]:

@@ -4,19 +4,31 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from ..manifests.identity import Identity
+from ..manifests.items import Item
 
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to apply. `waves` limits the run to these waves; `timeout` (per wave) and `lock_timeout` are in seconds."""
+    """How to apply. `timeout` (per wave), `settle` and `lock_timeout` are in seconds.
+
+    Args:
+        waves: limits the run to these waves.
+        namespaces: limits the run to what is in these namespaces, and to these Namespaces themselves.
+        settle: how long to pause between two stages where the first has moved traffic.
+        sleep: how to pause.
+    """
 
     mesh: str
     inventory_namespace: str
     waves: frozenset[int] | None = None
+    namespaces: frozenset[str] | None = None
     wait: bool = True
     timeout: float = 300
     force: bool = False
@@ -24,9 +36,19 @@ class Settings:
     diff: bool = False  # whether the outcomes must show the whole of what was deleted
     prune: bool = False
     prune_cluster_scoped: bool = False
+    settle: float = 0
     lock_timeout: float = 60
     progress: Progress = field(default=lambda line: None)
+    sleep: Callable[[float], None] = field(default=time.sleep)
 
-    def covers(self, wave: int) -> bool:
-        """Whether the run includes a wave."""
-        return self.waves is None or wave in self.waves
+    def covers(self, item: Item) -> bool:
+        """Whether the run includes an item."""
+        return (self.waves is None or item.wave in self.waves) and self.reaches(item.identity)
+
+    def reaches(self, identity: Identity) -> bool:
+        """Whether an object is in the namespaces of the run, or is one of them."""
+        if self.namespaces is None:
+            return True
+        if (identity.group, identity.kind) == ("", "Namespace"):
+            return identity.name in self.namespaces
+        return identity.namespace in self.namespaces

@@ -13,8 +13,8 @@ from ..manifests.identity import Identity, Object
 from ..manifests.items import Item
 from .client import Client
 from .heartbeat import Heartbeat
-from .lookups import Lookups
-from .ready import READY, Verdict, waits
+from .lookups import Lookups, Rule, is_waited_for
+from .ready import READY, Verdict
 from .reasons import why_not_ready
 from .watch import News, Watches, What, place, scopes_of
 
@@ -23,7 +23,6 @@ _SILENCE = 5.0  # so long a controller may take to say its first word about an o
 _MAX_REASONS = 20  # each costs requests
 
 Progress = Callable[[str], None]
-Rule = Callable[[Object], Verdict]
 
 
 def wait_ready(client: Client, items: Iterable[Item], timeout: float, progress: Progress) -> dict[str, str]:
@@ -32,12 +31,12 @@ def wait_ready(client: Client, items: Iterable[Item], timeout: float, progress: 
     Returns why by Identity.short, for those that are not. `progress` gets a line when what is missing changes, and
     every few seconds.
     """
-    identities = {item.identity for item in items if not item.patch and waits(item.identity.group, item.identity.kind)}
-    if not identities:
+    waited = [item for item in items if is_waited_for(item)]
+    if not waited:
         return {}
     with Watches(client) as watches:
-        lookups = Lookups(client, watches)
-        waiter = Waiter(watches, dict.fromkeys(identities, lookups.judge), timeout, progress, lookups)
+        lookups = Lookups(client, watches, waited)
+        waiter = Waiter(watches, lookups.rules, timeout, progress, lookups)
         waiter.run()
     return {identity.short: why for identity, why in waiter.explained(client).items()}
 
@@ -69,7 +68,7 @@ class Waiter:
     def run(self) -> None:
         """Wait. Afterwards `failed` has what is final, `left` what was not ready in time, each with what it lacks."""
         heartbeat = Heartbeat(self._progress, "wait for")
-        for scope in scopes_of(self._rules):
+        for scope in scopes_of(self._rules if self._lookups is None else self._lookups.watched()):
             self._watches.add(scope)
         while self.left and not self.failed:
             remaining = self._start + self._timeout - time.monotonic()
@@ -94,10 +93,14 @@ class Waiter:
 
     def _hear(self, news: News) -> None:
         if not news.scope.wanted:
-            if self._lookups is not None:
-                for obj in self._lookups.hear(news, self._live.values()):
-                    self._look_at(Identity.of(obj), obj)
-            return
+            if self._lookups is None or self._lookups.narrows(news):
+                return
+            for obj in self._lookups.hear(news, self._live.values()):
+                self._look_at(Identity.of(obj), obj)
+            also = self._lookups.of_followed(news)
+            if also is None:
+                return
+            news = also
         if news.what is What.TROUBLE:
             for identity in news.scope.wanted:
                 if identity in self.left:
