@@ -1,0 +1,167 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads values of a declaration, and collects every error in it instead of stopping at the first one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+from typing import Any, TypeVar
+
+from ..errors import AmbientError
+from .names import did_you_mean, is_dns_label
+
+NAME_HINT = "Use lower-case letters, digits and '-', at most 63 characters"
+_QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|[kMGTPE]i?)?")
+_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
+_PORTS = range(1, 65536)
+
+E = TypeVar("E", bound=Enum)
+
+
+def type_name(value: Any) -> str:
+    """The type of a value in the words of someone who writes YAML."""
+    if value is None:
+        return "nothing"
+    names = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "a list", dict: "a mapping"}
+    for known, name in names.items():
+        if isinstance(value, known):
+            return name
+    return type(value).__name__
+
+
+class Reader:
+    """Each method takes the path of a value and the value, and gives what it means, or something harmless."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self.errors: list[AmbientError] = []
+
+    def error(self, path: str, message: str, hint: str) -> None:
+        """Note an error and go on."""
+        self.errors.append(AmbientError(message, path=path, hint=hint))
+
+    def raise_errors(self) -> None:
+        """AmbientError with all that was noted, if anything was."""
+        if not self.errors:
+            return
+        if len(self.errors) == 1:
+            raise self.errors[0]
+        lines = [f"{len(self.errors)} errors in {self._root}; the first: {self.errors[0]}"]
+        lines += [f"  {error}" for error in self.errors[1:]]
+        raise AmbientError("\n".join(lines))
+
+    def mapping(self, path: str, value: Any, known: Sequence[str]) -> Mapping[str, Any]:
+        """The fields of a mapping; empty where it is none."""
+        if not isinstance(value, Mapping):
+            self.error(path, f"{type_name(value)} where a mapping is expected", f"Write {', '.join(known)} under it")
+            return {}
+        for key in value:
+            if key not in known:
+                self.error(path, f"unknown key {str(key)!r}", did_you_mean(str(key), known))
+        return value
+
+    def entries(self, path: str, value: Any, example: str) -> list[tuple[str, Any]]:
+        """The entries of a list, each with its path; nothing at all is an empty list."""
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            self.error(path, f"{type_name(value)} where a list is expected", f"Write '{example}'")
+            return []
+        return [(f"{path}[{index}]", entry) for index, entry in enumerate(value)]
+
+    def name(self, path: str, value: Any) -> bool:
+        """Whether it is a name that Kubernetes takes for a Namespace or a Service (RFC 1123 label)."""
+        if value == "" or value is None:
+            self.error(path, "the name is missing", NAME_HINT)
+        elif not isinstance(value, str):
+            self.error(path, f"{type_name(value)} where a string is expected", f"Quote it: '{value}'")
+        elif not is_dns_label(value):
+            self.error(path, f"{value!r} is not a name that Kubernetes takes", NAME_HINT)
+        else:
+            return True
+        return False
+
+    def flag(self, path: str, fields: Mapping[str, Any], key: str, default: bool) -> bool:
+        """True or false."""
+        value = fields.get(key, default)
+        if isinstance(value, bool):
+            return value
+        self.error(f"{path}.{key}", f"{_shown(value)} is neither true nor false", "Say true or false, without quotes")
+        return default
+
+    def word(self, path: str, value: Any, kind: type[E], what: str, default: E) -> E:
+        """One of the words of an enumeration."""
+        try:
+            return kind(value)
+        except ValueError:
+            known = [each.value for each in kind]
+            hint = did_you_mean(value, known) if isinstance(value, str) else f"Say {' or '.join(known)}"
+            self.error(path, f"{_shown(value)} is not {what}", hint)
+            return default
+
+    def whole(self, path: str, value: Any, low: int, high: int) -> int:
+        """A whole number between two bounds, both included."""
+        if isinstance(value, bool) or not isinstance(value, int):
+            self.error(path, f"{_shown(value)} is not a whole number", f"Give a number from {low} to {high}")
+            return low
+        if not low <= value <= high:
+            self.error(path, f"{value} is out of range", f"Give a number from {low} to {high}")
+            return low
+        return value
+
+    def ports(self, path: str, value: Any) -> tuple[int, ...]:
+        """TCP ports; in the order of the numbers, so that the order of the declaration changes nothing."""
+        entries = self.entries(path, value, "[9090]")
+        return tuple(sorted({self.whole(where, port, _PORTS.start, _PORTS.stop - 1) for where, port in entries}))
+
+    def labels(self, path: str, value: Any) -> dict[str, str]:
+        """Labels with their values."""
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping):
+            self.error(path, f"{type_name(value)} where a mapping of labels is expected", "Write {app: cart}")
+            return {}
+        for key, text in value.items():
+            if not isinstance(key, str) or not _KEY.fullmatch(key):
+                self.error(path, f"{_shown(key)} is not a label", "Use letters, digits, '-', '_' and '.'")
+            elif not isinstance(text, str):
+                self.error(f"{path}[{key}]", f"{type_name(text)} where a string is expected", f"Quote it: '{text}'")
+            elif not _VALUE.fullmatch(text):
+                self.error(
+                    f"{path}[{key}]", f"{_shown(text)} is not a value of a label", "Use at most 63 letters and digits"
+                )
+        return {str(key): str(text) for key, text in sorted(value.items(), key=str)}
+
+    def quantities(self, path: str, value: Any, known: Iterable[str]) -> dict[str, str]:
+        """Kubernetes quantities by resource name."""
+        fields = self.mapping(path, value, tuple(known))
+        for key, amount in fields.items():
+            if not isinstance(amount, (str, int, float)) or isinstance(amount, bool) or not _is_quantity(amount):
+                hint = "Write 100m or 2 for cpu, 128Mi or 1Gi for memory"
+                self.error(f"{path}.{key}", f"{_shown(amount)} is not a quantity", hint)
+        return {str(key): str(amount) for key, amount in fields.items()}
+
+    def duplicates(self, root: str, names: Sequence[str], what: str) -> None:
+        """Refuse a name that stands twice in a list."""
+        first: dict[str, int] = {}
+        for index, name in enumerate(names):
+            if name and name in first:
+                self.error(
+                    f"{root}[{index}].name",
+                    f"{what} {name} is declared twice, first in {root.rpartition('.')[2]}[{first[name]}]",
+                    "Keep one entry",
+                )
+            first.setdefault(name, index)
+
+
+def _is_quantity(amount: Any) -> bool:
+    return _QUANTITY.fullmatch(str(amount)) is not None
+
+
+def _shown(value: Any) -> str:
+    """The value as far as a line holds it."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"

@@ -1,0 +1,108 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether the parts of a declaration fit each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from .names import did_you_mean
+from .reader import Reader
+from .spec import Allow, MeshSpec, NamespaceSpec, Serves, WaypointRef, WaypointSpec
+
+_NAME_LABEL = "kubernetes.io/metadata.name"
+
+
+def check_references(reader: Reader, mesh: MeshSpec, root: str) -> None:
+    """Note every reference to a waypoint that is not declared, or that does not serve whoever refers to it."""
+    waypoints = {waypoint.ref: waypoint for waypoint in mesh.waypoints}
+    for namespace in mesh.namespaces:
+        for path, ref, by_account in _references(namespace):
+            waypoint = waypoints.get(ref)
+            if waypoint is None:
+                _unknown(reader, path, ref, namespace.name, waypoints)
+            else:
+                _fits(reader, path, waypoint, namespace, by_account)
+        _lock_down_alike(reader, namespace, waypoints)
+        _denies(reader, namespace)
+        _excepts(reader, namespace)
+
+
+def _references(namespace: NamespaceSpec) -> Iterator[tuple[str, WaypointRef, bool]]:
+    """Each reference with its path, and whether it is one of a service account."""
+    if namespace.waypoint:
+        yield f"{namespace.path}.waypoint", namespace.waypoint, False
+    for index, service in enumerate(namespace.services):
+        if service.waypoint:
+            yield f"{namespace.path}.services[{index}].waypoint", service.waypoint, False
+    for index, account in enumerate(namespace.service_accounts):
+        yield f"{namespace.path}.service_accounts[{index}].waypoint", account.waypoint, True
+
+
+def _unknown(
+    reader: Reader, path: str, ref: WaypointRef, namespace: str, waypoints: Mapping[WaypointRef, WaypointSpec]
+) -> None:
+    names = [other.name if other.namespace == namespace else str(other) for other in waypoints]
+    word = ref.name if ref.namespace == namespace else str(ref)
+    hint = did_you_mean(word, names) if names else f"Declare it under waypoints, {{name: {ref.name}, …}}"
+    reader.error(path, f"waypoint {word} is not declared", hint)
+
+
+def _fits(reader: Reader, path: str, waypoint: WaypointSpec, namespace: NamespaceSpec, by_account: bool) -> None:
+    ref = waypoint.ref
+    if waypoint.serves is Serves.NONE:
+        reader.error(path, f"waypoint {ref} stands for no traffic", f"Say for: service in the entry of {ref}")
+    elif not waypoint.serves.services and not by_account and ".services[" in path:
+        reader.error(path, f"waypoint {ref} stands for workloads, not for Services", f"Say for: all in that of {ref}")
+    if ref.namespace == namespace.name or waypoint.existing:
+        return
+    if waypoint.allowed == "same":
+        reader.error(
+            path,
+            f"waypoint {ref} takes no traffic of other namespaces",
+            f"Say allowed_namespaces: {{{_NAME_LABEL}: {namespace.name}}} in the entry of {ref}",
+        )
+    elif isinstance(waypoint.allowed, Mapping):
+        wanted = waypoint.allowed.get(_NAME_LABEL, namespace.name)
+        if wanted != namespace.name:
+            reader.error(
+                path,
+                f"waypoint {ref} takes traffic of namespace {wanted} only",
+                f"Say allowed_namespaces: all in the entry of {ref}, or give both namespaces a label of their own",
+            )
+
+
+def _lock_down_alike(reader: Reader, namespace: NamespaceSpec, waypoints: Mapping[WaypointRef, WaypointSpec]) -> None:
+    """A lock-down of all pods cannot leave out those behind another waypoint."""
+    if not namespace.waypoint or namespace.waypoint not in waypoints:
+        return
+    locks = waypoints[namespace.waypoint].lock_down
+    for ref in sorted(namespace.waypoints()):
+        if ref in waypoints and waypoints[ref].lock_down != locks:
+            reader.error(
+                namespace.path,
+                f"waypoint {namespace.waypoint} and waypoint {ref} differ in lock_down",
+                "Say the same for both: the one of the namespace locks down all its pods",
+            )
+
+
+def _denies(reader: Reader, namespace: NamespaceSpec) -> None:
+    """What comes through a waypoint would pass a default deny of the pods: the waypoint has to deny, too."""
+    if not namespace.default_deny:
+        return
+    for ref in sorted(namespace.waypoints()):
+        if ref.namespace != namespace.name:
+            reader.error(
+                f"{namespace.path}.default_deny",
+                f"waypoint {ref} serves others, too, and would let through what this namespace denies",
+                f"Give {namespace.name} a waypoint of its own, or deny by a policy on the Services",
+            )
+
+
+def _excepts(reader: Reader, namespace: NamespaceSpec) -> None:
+    for index, exemption in enumerate(namespace.exceptions):
+        path = f"{namespace.path}.exceptions[{index}].allow"
+        if exemption.allow is Allow.PLAINTEXT and not namespace.strict:
+            reader.error(path, "plain text is not refused here", "Take the exception out, or say state: l4-strict")
+        if exemption.allow is Allow.DIRECT and not namespace.waypoints():
+            reader.error(path, "nothing here stands behind a waypoint", "Take the exception out")
