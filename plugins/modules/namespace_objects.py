@@ -6,17 +6,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: namespace_objects
-short_description: Compute the patches that enrol and release the declared namespaces
+short_description: Compute the patches and policies of the declared namespaces
 version_added: 0.1.0
 author: Alauda Service Mesh team (@alauda)
 description:
-  - Reads the declared mesh and writes the patches on the users' namespaces to one file that M(alauda.ambient.apply) and
-    M(alauda.ambient.render) read.
-  - A namespace with state V(l4) gets the label V(istio.io/dataplane-mode=ambient) under the field manager
-    V(alauda.ambient/enrolment), and where O(discovery_selectors) say exactly which labels they want, those under
-    V(alauda.ambient/discovery). A namespace with state V(off) is released. The manager V(alauda.ambient/enrolment)
-    lets go of its label, and the label has to be gone then.
-  - No cluster is involved. The same input gives the same file.
+  - Reads the declared mesh and writes the patches on what belongs to the users, and the policies beside them, to one
+    file that M(alauda.ambient.apply) and M(alauda.ambient.render) read.
+  - Every namespace that is not V(off) gets the label V(istio.io/dataplane-mode=ambient) under the field manager
+    V(alauda.ambient/enrolment), and the labels that make istiod discover it under V(alauda.ambient/discovery).
+    A namespace that is V(off) is released. The manager V(alauda.ambient/enrolment) lets go of its labels, and the
+    label V(istio.io/dataplane-mode) has to be gone then.
+  - Namespaces, Services and workloads that are bound to a waypoint get the labels V(istio.io/use-waypoint) and
+    V(istio.io/use-waypoint-namespace). The pods behind it are locked down to it by an AuthorizationPolicy.
+  - No cluster is involved. The same input gives the same file. What only a cluster knows comes from O(facts).
 extends_documentation_fragment:
   - alauda.ambient.attributes
 attributes:
@@ -38,6 +40,15 @@ options:
       - The discovery selectors of istiod, as in C(ambient_discovery_selectors). Without any, all namespaces are seen.
     type: raw
     default: []
+  facts:
+    description:
+      - The file of M(alauda.ambient.mesh_facts). Without it the declaration has to say all that its bindings need, and
+        the policies of others are not looked at.
+    type: path
+  trust_domain:
+    description: The trust domain of the mesh, as in C(meshConfig.trustDomain).
+    type: str
+    default: cluster.local
   dest:
     description: The file to write.
     type: path
@@ -45,13 +56,15 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Compute the enrolment of two namespaces
+- name: Compute the labels and policies of two namespaces
   alauda.ambient.namespace_objects:
     mesh:
       name: default
       namespaces:
-        - {name: shop, state: l4}
+        - {name: shop, state: l7}
         - {name: legacy, state: "off"}
+      waypoints:
+        - {name: waypoint, namespace: shop}
     discovery_selectors:
       - matchLabels: {istio-discovery: enabled}
     dest: /tmp/objects/namespaces.json
@@ -59,11 +72,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 file:
-  description: The file with the patches.
+  description: The file with the patches and policies.
   type: str
   returned: success
 count:
-  description: How many patches are in it.
+  description: How many patches and policies are in it.
   type: int
   returned: success
 enrolled:
@@ -85,13 +98,17 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.errors import AmbientError
 from ..module_utils.manifests.items import dump_role, would_change
+from ..module_utils.mesh.facts import Facts
+from ..module_utils.mesh.objects import namespace_items
 from ..module_utils.mesh.parse import parse_mesh
-from ..module_utils.mesh.patches import ROLE, namespace_items
+from ..module_utils.mesh.patches import ROLE
 from ..module_utils.mesh.selectors import check_selectors
 
 SPEC: dict[str, dict[str, Any]] = {
     "mesh": {"type": "raw", "required": True},
     "discovery_selectors": {"type": "raw", "default": []},
+    "facts": {"type": "path"},
+    "trust_domain": {"type": "str", "default": "cluster.local"},
     "dest": {"type": "path", "required": True},
 }
 
@@ -99,7 +116,8 @@ SPEC: dict[str, dict[str, Any]] = {
 def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Write the file, or only compare it, and say what is in it."""
     mesh = parse_mesh(params["mesh"])
-    items = namespace_items(mesh, check_selectors(params["discovery_selectors"]))
+    facts = Facts.from_file(params["facts"]) if params["facts"] else None
+    items = namespace_items(mesh, check_selectors(params["discovery_selectors"]), facts, params["trust_domain"])
     write = would_change if check_mode else dump_role
     return {
         "changed": write(params["dest"], ROLE, items),

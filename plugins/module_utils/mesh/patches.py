@@ -1,44 +1,67 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The few fields that the mesh sets on namespaces that belong to its users."""
+"""The few fields that the mesh sets on namespaces, Services and workloads that belong to its users."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..manifests import waves
 from ..manifests.items import Item
+from .bindings import Bound
 from .selectors import Selector, discovery_labels
-from .spec import MODE_AMBIENT, MODE_LABEL, MeshSpec
+from .spec import MODE_AMBIENT, MODE_LABEL, NamespaceSpec, WaypointRef
 
 DISCOVERY_MANAGER = "alauda.ambient/discovery"
-DISCOVERY_WAVE = -30
 ENROLMENT_MANAGER = "alauda.ambient/enrolment"
-ENROLMENT_WAVE = 50
 ROLE = "namespaces"
+USE_WAYPOINT = "istio.io/use-waypoint"
+USE_WAYPOINT_NAMESPACE = "istio.io/use-waypoint-namespace"
+INGRESS_USE_WAYPOINT = "istio.io/ingress-use-waypoint"
+NO_WAYPOINT = "none"
 
 
-def namespace_items(mesh: MeshSpec, selectors: Sequence[Selector]) -> list[Item]:
-    """The patches that bring about the declaration.
+def namespace_patches(namespace: NamespaceSpec, selectors: Sequence[Selector]) -> list[Item]:
+    """The patches on the Namespace itself.
 
     A released namespace keeps its discovery label: taking it away in the wave that stands before
     the enrolment would cut its pods off while they are still captured.
     """
-    discovery = discovery_labels(selectors)
-    items = [
-        Item(_namespace(namespace.name, discovery), DISCOVERY_WAVE, True, DISCOVERY_MANAGER, ROLE)
-        for namespace in mesh.enrolled()
-        if discovery
-    ]
-    items += [
-        Item(_namespace(namespace.name, {MODE_LABEL: MODE_AMBIENT}), ENROLMENT_WAVE, True, ENROLMENT_MANAGER, ROLE)
-        for namespace in mesh.enrolled()
-    ]
-    items += [
-        Item(_namespace(namespace.name, {}), ENROLMENT_WAVE, True, ENROLMENT_MANAGER, ROLE, gone=(MODE_LABEL,))
-        for namespace in mesh.released()
-    ]
-    return sorted(items, key=Item.order)
+    if not namespace.state.enrolled:
+        gone = (MODE_LABEL,)
+        return [Item(_namespace(namespace.name, {}), waves.ENROLMENT, True, ENROLMENT_MANAGER, ROLE, gone=gone)]
+    labels = {MODE_LABEL: MODE_AMBIENT}
+    if namespace.waypoint:
+        labels |= waypoint_labels(namespace.waypoint, namespace.name)
+    if namespace.ingress_use_waypoint:
+        labels[INGRESS_USE_WAYPOINT] = "true"
+    items = [Item(_namespace(namespace.name, labels), waves.ENROLMENT, True, ENROLMENT_MANAGER, ROLE)]
+    discovery = namespace.discovery_labels or discovery_labels(selectors)
+    if discovery:
+        items.append(Item(_namespace(namespace.name, discovery), waves.NAMESPACES, True, DISCOVERY_MANAGER, ROLE))
+    return items
+
+
+def binding_patch(namespace: str, bound: Bound) -> Item:
+    """The patch on a Service, or on the pod template of a workload, which rolls its pods."""
+    labels = waypoint_labels(bound.ref, namespace)
+    metadata: dict[str, Any] = {"name": bound.name, "namespace": namespace}
+    obj: dict[str, Any] = {"apiVersion": bound.api_version, "kind": bound.kind, "metadata": metadata}
+    if bound.kind == "Service":
+        metadata["labels"] = labels
+    else:
+        obj["spec"] = {"template": {"metadata": {"labels": labels}}}
+    return Item(obj, waves.USE_WAYPOINT, True, ENROLMENT_MANAGER, ROLE)
+
+
+def waypoint_labels(ref: WaypointRef | None, namespace: str) -> dict[str, str]:
+    """The labels that send traffic through a waypoint, or past the one of the namespace."""
+    if ref is None:
+        return {USE_WAYPOINT: NO_WAYPOINT}
+    if ref.namespace == namespace:
+        return {USE_WAYPOINT: ref.name}
+    return {USE_WAYPOINT: ref.name, USE_WAYPOINT_NAMESPACE: ref.namespace}
 
 
 def _namespace(name: str, labels: Mapping[str, str]) -> dict[str, Any]:

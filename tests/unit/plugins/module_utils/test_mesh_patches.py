@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.errors import AmbientError
-from ansible_collections.alauda.ambient.plugins.module_utils.mesh.patches import namespace_items
+from ansible_collections.alauda.ambient.plugins.module_utils.mesh.objects import namespace_items
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.selectors import (
     check_selectors,
     discovery_labels,

@@ -1,0 +1,119 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a declaration needs to know of a cluster: Services, workloads and policies of the namespaces it binds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import AmbientError
+
+Labels = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Service:
+    """A Service that leads to pods."""
+
+    name: str
+    selector: Labels
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What makes pods, or a pod that nothing makes.
+
+    Attributes:
+        labels: of its pods.
+        selector: the labels by which it knows its pods.
+        owner: who looks after it and would undo what others write, such as `Helm release cart`; else empty.
+    """
+
+    api_version: str
+    kind: str
+    name: str
+    account: str
+    labels: Labels
+    selector: Labels
+    replicas: int
+    owner: str = ""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """An AuthorizationPolicy that ztunnel enforces: one without targetRefs, and not of ours."""
+
+    namespace: str
+    name: str
+    action: str
+    selector: Labels
+    rules: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class NamespaceFacts:
+    """One namespace as it was seen."""
+
+    services: tuple[Service, ...] = ()
+    workloads: tuple[Workload, ...] = ()
+    policies: tuple[Policy, ...] = ()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that was seen. `root_policies`: those of the mesh's root namespace that hold everywhere."""
+
+    namespaces: Mapping[str, NamespaceFacts] = field(default_factory=dict)
+    root_policies: tuple[Policy, ...] = ()
+
+    def of(self, namespace: str) -> NamespaceFacts | None:
+        """What was seen of a namespace; None if nobody looked."""
+        return self.namespaces.get(namespace)
+
+    def to_json(self) -> str:
+        """The same text for the same facts."""
+        return json.dumps(asdict(self), sort_keys=True, indent=1) + "\n"
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Facts:
+        """What `mesh_facts` has written. AmbientError where it is no such file."""
+        try:
+            data = json.loads(Path(path).expanduser().read_text(encoding="utf-8"))
+            return cls(
+                {name: _namespace(each) for name, each in data["namespaces"].items()},
+                tuple(_policy(each) for each in data["root_policies"]),
+            )
+        except OSError as error:
+            raise AmbientError(
+                f"cannot be read: {error.strerror}", path=str(path), hint="Run mesh_facts first"
+            ) from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise AmbientError(
+                f"holds no facts: {error}", path=str(path), hint="mesh_facts writes it: run it again"
+            ) from error
+
+
+def _namespace(data: Mapping[str, Any]) -> NamespaceFacts:
+    return NamespaceFacts(
+        tuple(Service(**each) for each in data["services"]),
+        tuple(Workload(**each) for each in data["workloads"]),
+        tuple(_policy(each) for each in data["policies"]),
+    )
+
+
+def _policy(data: Mapping[str, Any]) -> Policy:
+    return Policy(**{**data, "rules": tuple(data["rules"])})
+
+
+def matches(selector: Labels, labels: Labels) -> bool:
+    """Whether a selector that is not empty picks a pod with these labels."""
+    return bool(selector) and selector.items() <= labels.items()
+
+
+def behind(service: Service, workloads: Iterable[Workload]) -> list[Workload]:
+    """The workloads whose pods a Service leads to."""
+    return [workload for workload in workloads if matches(service.selector, workload.labels)]

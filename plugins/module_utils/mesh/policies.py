@@ -1,0 +1,149 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The policies that a namespace's state stands for: what narrows comes last and goes first, what opens the other way.
+
+A narrowing policy is never edited: its name ends in a digest of what it says, so that another content is another
+object, and the old one can go before traffic moves and the new one come after.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ..manifests import waves
+from ..manifests.identity import Object
+from ..manifests.items import Item
+from ..manifests.labels import own
+from .bindings import Scope
+from .facts import Facts, Labels, NamespaceFacts, Policy
+from .reader import Reader
+from .spec import Allow, MeshSpec, NamespaceSpec, WaypointRef
+
+_SECURITY = "security.istio.io/v1"
+_GATEWAY = "gateway.networking.k8s.io"
+STRICT = "ambient-strict"
+DEFAULT_DENY = "ambient-default-deny"
+LOCK_DOWN = "ambient-only-"
+ADMITS = "ambient-admit-"
+PLAINTEXT = "ambient-plaintext-"
+
+
+def policy_items(
+    namespace: NamespaceSpec, mesh: MeshSpec, scopes: Iterable[Scope], trust: str, role: str
+) -> list[Item]:
+    """The policies without regard to those of others."""
+    objects = [(waves.LOCK_DOWN, obj) for obj in _narrowing(namespace, mesh, scopes, trust)]
+    objects += [(waves.POLICIES, obj) for obj in _plaintext(namespace)]
+    if namespace.default_deny and namespace.waypoints():
+        objects.append((waves.POLICIES, _admits(namespace, {}, trust)))
+    return [Item(own(obj, mesh.name), wave, role=role) for wave, obj in objects]
+
+
+def admitting_items(
+    namespace: NamespaceSpec, mesh: MeshSpec, policies: Iterable[Policy], trust: str, role: str
+) -> list[Item]:
+    """An ALLOW of ours beside each of others' that ztunnel enforces: behind a waypoint the pods see its identity."""
+    if namespace.default_deny:  # the one without a selector admits already
+        return []
+    allowing = {tuple(sorted(policy.selector.items())) for policy in policies if policy.action == "ALLOW"}
+    admits = [own(_admits(namespace, dict(key), trust), mesh.name) for key in sorted(allowing)]
+    return [Item(obj, waves.POLICIES, role=role) for obj in admits]
+
+
+def refuse_blind_denials(reader: Reader, namespace: NamespaceSpec, policies: Iterable[Policy]) -> None:
+    """Note each DENY of others that tells clients apart: behind a waypoint it would deny nobody, or everybody."""
+    for policy in policies:
+        if policy.action == "DENY" and any(_names_clients(rule) for rule in policy.rules):
+            reader.error(
+                namespace.path,
+                f"AuthorizationPolicy {policy.namespace}/{policy.name} denies by the identity of the client, and "
+                "behind a waypoint the pods see the waypoint's",
+                "Attach it to the Services by targetRefs, so that the waypoint enforces it",
+            )
+
+
+def applying(seen: NamespaceFacts, facts: Facts) -> list[Policy]:
+    """The policies of others that hold for pods of a namespace."""
+    return [*seen.policies, *facts.root_policies]
+
+
+def names_clients(policy: Policy) -> bool:
+    """Whether a policy tells clients apart by who they are."""
+    return any(_names_clients(rule) for rule in policy.rules)
+
+
+def _names_clients(rule: Mapping[str, Any]) -> bool:
+    told = ("principals", "notPrincipals", "namespaces", "notNamespaces", "serviceAccounts", "notServiceAccounts")
+    sources = [each.get("source") or {} for each in rule.get("from") or []]
+    keys = [str(each.get("key")) for each in rule.get("when") or []]
+    return any(source.get(key) for source in sources for key in told) or any(
+        key in ("source.principal", "source.namespace", "source.serviceAccount") for key in keys
+    )
+
+
+def _narrowing(namespace: NamespaceSpec, mesh: MeshSpec, scopes: Iterable[Scope], trust: str) -> Iterator[Object]:
+    name = namespace.name
+    if namespace.strict:
+        yield _object("PeerAuthentication", name, STRICT, {"mtls": {"mode": "STRICT"}})
+    if namespace.default_deny:
+        yield _object("AuthorizationPolicy", name, DEFAULT_DENY, {})
+        for ref in sorted(namespace.waypoints()):
+            target = {"group": _GATEWAY, "kind": "Gateway", "name": ref.name}
+            yield _object("AuthorizationPolicy", name, f"{DEFAULT_DENY}-{ref.name}", {"targetRefs": [target]})
+    for scope in scopes:
+        if all(mesh.waypoint(ref).lock_down for ref in scope.refs):
+            yield _lock_down(namespace, scope, trust)
+
+
+def _lock_down(namespace: NamespaceSpec, scope: Scope, trust: str) -> Object:
+    refs = sorted(scope.refs)
+    rule: dict[str, Any] = {"from": [{"source": {"notPrincipals": [ref.principal(trust) for ref in refs]}}]}
+    direct = sorted({port for each in namespace.exceptions if each.allow is Allow.DIRECT for port in each.ports})
+    if direct:
+        rule["to"] = [{"operation": {"notPorts": [str(port) for port in direct]}}]
+    spec = {"action": "DENY", "rules": [rule], **_selector(scope.selector)}
+    return _object("AuthorizationPolicy", namespace.name, f"{LOCK_DOWN}{_names(refs)}-{_digest(spec)}", spec)
+
+
+def _admits(namespace: NamespaceSpec, selector: Labels, trust: str) -> Object:
+    refs = sorted(namespace.waypoints())
+    rules: list[dict[str, Any]] = [{"from": [{"source": {"principals": [ref.principal(trust) for ref in refs]}}]}]
+    spec = {"action": "ALLOW", "rules": rules, **_selector(selector)}
+    return _object("AuthorizationPolicy", namespace.name, f"{ADMITS}{_names(refs)}-{_digest(spec)}", spec)
+
+
+def _plaintext(namespace: NamespaceSpec) -> Iterator[Object]:
+    for each in namespace.exceptions:
+        if each.allow is not Allow.PLAINTEXT:
+            continue
+        spec: dict[str, Any] = _selector(each.selector)
+        if each.ports:  # the rest of the pod keeps the mode of the namespace
+            spec["portLevelMtls"] = {str(port): {"mode": "PERMISSIVE"} for port in each.ports}
+        else:
+            spec["mtls"] = {"mode": "PERMISSIVE"}
+        yield _object("PeerAuthentication", namespace.name, f"{PLAINTEXT}{_digest(spec)}", spec)
+
+
+def _names(refs: Iterable[WaypointRef]) -> str:
+    """The waypoints' names, as far as the name of an object has room."""
+    return "-".join(ref.name for ref in refs)[:150].rstrip("-")
+
+
+def _selector(labels: Labels) -> dict[str, Any]:
+    return {"selector": {"matchLabels": dict(labels)}} if labels else {}
+
+
+def _digest(spec: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _object(kind: str, namespace: str, name: str, spec: Mapping[str, Any]) -> Object:
+    return {
+        "apiVersion": _SECURITY,
+        "kind": kind,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": dict(spec),
+    }

@@ -1,0 +1,145 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads the facts that a declaration needs from a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
+
+from ..manifests.identity import Object
+from ..manifests.labels import mesh_of
+from .facts import Facts, NamespaceFacts, Policy, Service, Workload
+from .spec import MeshSpec, NamespaceSpec
+
+ROOT_NAMESPACE = "istio-system"
+POLICY = ("security.istio.io/v1", "AuthorizationPolicy")
+_SERVICE = ("v1", "Service")
+_MAKERS = (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"))
+_POD = ("v1", "Pod")
+_MANY = 20  # so many namespaces are read by one LIST over the cluster
+_HELM = "meta.helm.sh/release-name"
+_ARGO_LABEL = "argocd.argoproj.io/instance"
+_ARGO_ANNOTATION = "argocd.argoproj.io/tracking-id"
+_FLUX = "kustomize.toolkit.fluxcd.io/name"
+
+
+class Reader(Protocol):
+    """Lists objects."""
+
+    def list(self, api_version: str, kind: str, namespace: str | None = None) -> list[Object]:
+        """All objects of a kind, none where the API server does not serve it."""
+
+
+def survey(reader: Reader, mesh: MeshSpec) -> Facts:
+    """Read what the declaration cannot say itself; nothing at all where it says all."""
+    bound = [namespace for namespace in mesh.enrolled() if namespace.waypoints()]
+    if not bound:
+        return Facts()
+    names = [namespace.name for namespace in bound]
+    policies = _by_namespace(reader, POLICY, [*names, ROOT_NAMESPACE])
+    resolve = [namespace.name for namespace in bound if needs_services(mesh, namespace)]
+    services = _by_namespace(reader, _SERVICE, resolve)
+    workloads = [(kind, _by_namespace(reader, kind, resolve)) for kind in (*_MAKERS, _POD)]
+    return Facts(
+        {
+            name: NamespaceFacts(
+                tuple(_services(services.get(name, ()))),
+                tuple(_workloads(name, workloads)),
+                tuple(_policies(policies.get(name, ()))),
+            )
+            for name in names
+        },
+        tuple(policy for policy in _policies(policies.get(ROOT_NAMESPACE, ())) if not policy.selector),
+    )
+
+
+def needs_services(mesh: MeshSpec, namespace: NamespaceSpec) -> bool:
+    """Whether the Services of the namespace decide about its objects."""
+    return bool(namespace.services or namespace.service_accounts)
+
+
+def _by_namespace(reader: Reader, kind: tuple[str, str], names: Iterable[str]) -> dict[str, list[Object]]:
+    wanted = sorted(set(names))
+    if len(wanted) <= _MANY:
+        return {name: reader.list(*kind, name) for name in wanted}
+    found: dict[str, list[Object]] = {name: [] for name in wanted}
+    for obj in reader.list(*kind):
+        namespace = str((obj.get("metadata") or {}).get("namespace"))
+        if namespace in found:
+            found[namespace].append(obj)
+    return found
+
+
+def _services(objects: Iterable[Object]) -> Iterator[Service]:
+    for obj in sorted(objects, key=_name):
+        spec = obj.get("spec") or {}
+        if spec.get("type") != "ExternalName" and not _of_a_gateway(obj):
+            yield Service(_name(obj), dict(spec.get("selector") or {}))
+
+
+def _workloads(
+    namespace: str, kinds: Iterable[tuple[tuple[str, str], Mapping[str, list[Object]]]]
+) -> Iterator[Workload]:
+    for (api_version, kind), objects in kinds:
+        for obj in sorted(objects.get(namespace, ()), key=_name):
+            if _of_a_gateway(obj) or (kind == "Pod" and _is_made(obj)):
+                continue
+            spec = obj.get("spec") or {}
+            template = obj if kind == "Pod" else (spec.get("template") or {})
+            labels = dict((template.get("metadata") or {}).get("labels") or {})
+            yield Workload(
+                api_version,
+                kind,
+                _name(obj),
+                str((template.get("spec") or {}).get("serviceAccountName") or "default"),
+                labels,
+                dict((spec.get("selector") or {}).get("matchLabels") or {}) if kind != "Pod" else labels,
+                spec.get("replicas", 1) if kind != "DaemonSet" else 1,
+                owner_of(obj),
+            )
+
+
+def _is_made(pod: Object) -> bool:
+    """Whether one of the kinds that are looked at makes the pod."""
+    owners = (pod.get("metadata") or {}).get("ownerReferences") or []
+    return any(owner.get("kind") in ("ReplicaSet", "StatefulSet", "DaemonSet") for owner in owners)
+
+
+def _of_a_gateway(obj: Object) -> bool:
+    labels = (obj.get("metadata") or {}).get("labels") or {}
+    return "gateway.networking.k8s.io/gateway-name" in labels
+
+
+def owner_of(obj: Object) -> str:
+    """Who looks after an object and would undo what others write to its pod template; empty if nobody says so."""
+    metadata = obj.get("metadata") or {}
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    if annotations.get(_HELM):
+        return f"Helm release {annotations[_HELM]}"
+    if annotations.get(_ARGO_ANNOTATION):
+        return f"Argo CD application {str(annotations[_ARGO_ANNOTATION]).partition(':')[0]}"
+    if labels.get(_ARGO_LABEL):
+        return f"Argo CD application {labels[_ARGO_LABEL]}"
+    if labels.get("app.kubernetes.io/managed-by") == "Helm":
+        return f"Helm release {labels.get('app.kubernetes.io/instance', 'of unknown name')}"
+    return f"Flux kustomization {labels[_FLUX]}" if labels.get(_FLUX) else ""
+
+
+def _policies(objects: Iterable[Object]) -> Iterator[Policy]:
+    """Those that ztunnel enforces and that are not ours."""
+    for obj in sorted(objects, key=_name):
+        spec = obj.get("spec") or {}
+        if spec.get("targetRefs") or spec.get("targetRef") or mesh_of(obj):
+            continue
+        yield Policy(
+            str(obj["metadata"].get("namespace")),
+            _name(obj),
+            str(spec.get("action") or "ALLOW"),
+            dict((spec.get("selector") or {}).get("matchLabels") or {}),
+            tuple(spec.get("rules") or ()),
+        )
+
+
+def _name(obj: Object) -> str:
+    return str(obj["metadata"]["name"])
