@@ -1,0 +1,124 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the items of a namespace amount to, and what a change of them means, in the words of a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..manifests.items import Item
+from ..mesh.facts import Facts
+from ..mesh.patches import ENROLMENT_MANAGER, NO_WAYPOINT, USE_WAYPOINT, USE_WAYPOINT_NAMESPACE
+from ..mesh.policies import DEFAULT_DENY, LOCK_DOWN, STRICT, names_clients
+from ..mesh.spec import MODE_AMBIENT, MODE_LABEL, MeshSpec, NamespaceSpec
+
+
+@dataclass(frozen=True)
+class View:
+    """What the items of a namespace amount to."""
+
+    enrolled: bool = False
+    strict: bool = False
+    default_deny: bool = False
+    locked: frozenset[str] = frozenset()
+    waypoint: str = ""
+    bound: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, items: Iterable[Item]) -> View:
+        """The view of what is held or wanted in one namespace."""
+        enrolled = strict = deny = False
+        locked: set[str] = set()
+        waypoint, bound = "", {}
+        for item in items:
+            identity, labels = item.identity, _labels(item)
+            if identity.kind == "Namespace" and item.manager == ENROLMENT_MANAGER:
+                enrolled = labels.get(MODE_LABEL) == MODE_AMBIENT
+                waypoint = _waypoint(labels, identity.name)
+            elif item.patch and identity.kind != "Namespace":
+                bound[identity.short] = _waypoint(labels, identity.namespace) or NO_WAYPOINT
+            elif identity.name == STRICT:
+                strict = True
+            elif identity.name == DEFAULT_DENY:
+                deny = True
+            elif identity.name.startswith(LOCK_DOWN):
+                locked |= set(_principals(item))
+        return cls(enrolled, strict, deny, frozenset(locked), waypoint, bound)
+
+
+def _labels(item: Item) -> Mapping[str, str]:
+    obj = item.object
+    if item.identity.kind not in ("Namespace", "Service"):
+        obj = ((obj.get("spec") or {}).get("template")) or {}
+    return (obj.get("metadata") or {}).get("labels") or {}
+
+
+def _waypoint(labels: Mapping[str, str], namespace: str) -> str:
+    name = labels.get(USE_WAYPOINT, "")
+    if not name or name == NO_WAYPOINT:
+        return name
+    return f"{labels.get(USE_WAYPOINT_NAMESPACE, namespace)}/{name}"
+
+
+def _principals(item: Item) -> Iterable[str]:
+    for rule in item.object["spec"].get("rules") or []:
+        for source in rule.get("from") or []:
+            yield from (source.get("source") or {}).get("notPrincipals") or []
+
+
+def told(
+    namespace: NamespaceSpec, mesh: MeshSpec, before: Sequence[Item], target: Sequence[Item], facts: Facts
+) -> list[str]:
+    """What the change of a namespace means, a line each."""
+    old, new, name = View.of(before), View.of(target), f"namespace {namespace.name}"
+    lines = []
+    if new.enrolled != old.enrolled:
+        lines.append(f"{name} {'joins' if new.enrolled else 'leaves'} the mesh; its pods are not restarted")
+    if new.strict != old.strict:
+        lines.append(f"{name} {'refuses plain text' if new.strict else 'accepts plain text again'}")
+    if new.waypoint != old.waypoint:
+        lines.append(f"the Services of {name} {_way(new.waypoint)}")
+    for what in sorted({*old.bound, *new.bound}):
+        if old.bound.get(what) != new.bound.get(what):
+            way = new.bound.get(what, "")
+            rolled = "" if what.startswith("Service ") else "; its pods are replaced, one roll-out"
+            lines.append(f"{what} {_way(way, one=True)}{rolled}")
+    lines += _of_guards(namespace, mesh, old, new)
+    if new.default_deny != old.default_deny:
+        lines.append(
+            f"{name} {'refuses all that no policy allows' if new.default_deny else 'denies nobody by default'}"
+        )
+    lines += _of_policies(namespace, old, new, facts)
+    return lines or [f"{name}: the policies beside its state change"]
+
+
+def _way(waypoint: str, one: bool = False) -> str:
+    verb = ("is", "goes") if one else ("are", "go")
+    if waypoint == NO_WAYPOINT:
+        return f"{verb[0]} called past the waypoint of the namespace"
+    return f"{verb[0]} called through waypoint {waypoint}" if waypoint else f"{verb[0]} called directly again"
+
+
+def _of_guards(namespace: NamespaceSpec, mesh: MeshSpec, old: View, new: View) -> list[str]:
+    lines = []
+    for principal in sorted(new.locked - old.locked):
+        lines.append(f"pods of namespace {namespace.name} take calls from {principal} alone")
+    if old.locked - new.locked:
+        lines.append(f"pods of namespace {namespace.name} may be called past waypoints that locked them down")
+    for ref in sorted(namespace.waypoints()):
+        if not mesh.waypoint(ref).lock_down:
+            lines.append(f"NOT LOCKED DOWN: pods behind waypoint {ref} may be called past it (lock_down: false)")
+    return lines
+
+
+def _of_policies(namespace: NamespaceSpec, old: View, new: View, facts: Facts) -> list[str]:
+    seen = facts.of(namespace.name)
+    if seen is None or (old.waypoint, dict(old.bound)) == (new.waypoint, dict(new.bound)):
+        return []
+    return [
+        f"AuthorizationPolicy {policy.namespace}/{policy.name} tells clients apart; its pods see the waypoint from now "
+        "on, which is let in beside it: attach a copy to the Services by targetRefs"
+        for policy in (*seen.policies, *facts.root_policies)
+        if policy.action == "ALLOW" and names_clients(policy)
+    ]

@@ -1,0 +1,154 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: adoption
+short_description: Plan in which steps declared namespaces change, and say what that means
+version_added: 0.1.0
+author: Alauda Service Mesh team (@alauda)
+description:
+  - Takes the plan of M(alauda.ambient.apply) in check mode and groups the declared namespaces in which something is to
+    be done into batches, each with the files of its steps and a file that brings back what was there before.
+  - Says for people what changes, such as which namespace joins the mesh, whose traffic goes through which waypoint,
+    and who would be refused. Who speaks plain text is taken from ztunnel's telemetry where there is one. Else the
+    namespaces outside the mesh are named.
+  - Only reads the cluster, and nothing at all where no declared namespace changes.
+extends_documentation_fragment:
+  - alauda.ambient.auth
+  - alauda.ambient.auth.requirements
+  - alauda.ambient.attributes
+  - alauda.ambient.attributes.action_group
+attributes:
+  diff_mode:
+    support: none
+options:
+  mesh:
+    description: The declared mesh, as in the variable C(ambient_mesh).
+    type: raw
+    required: true
+  plan:
+    description: The RV(alauda.ambient.apply#module:report_file) of a run in check mode over all files.
+    type: path
+    required: true
+  facts:
+    description: The file of M(alauda.ambient.mesh_facts).
+    type: path
+    required: true
+  discovery_selectors:
+    description: The discovery selectors of istiod, as in C(ambient_discovery_selectors).
+    type: raw
+    default: []
+  trust_domain:
+    description: The trust domain of the mesh.
+    type: str
+    default: cluster.local
+  inventory_namespace:
+    description: The namespace that holds the record of what was applied.
+    type: str
+    default: istio-system
+  batch_size:
+    description: How many namespaces change at a time.
+    type: int
+    default: 10
+  work_dir:
+    description: Directory for the files of the steps.
+    type: path
+    default: ~/.ansible/alauda.ambient
+"""
+
+EXAMPLES = r"""
+- name: Ask what would be written
+  alauda.ambient.apply:
+    files: [/tmp/objects/namespaces.json, /tmp/objects/waypoints.json]
+  check_mode: true
+  register: plan
+
+- name: Plan the steps of the namespaces
+  alauda.ambient.adoption:
+    mesh: "{{ ambient_mesh }}"
+    plan: "{{ plan.report_file }}"
+    facts: /tmp/objects/facts.json
+"""
+
+RETURN = r"""
+batches:
+  description: The namespaces that change together, in the order of the declaration.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    namespaces:
+      description: Their names.
+      type: list
+      elements: str
+    steps:
+      description: The files to apply one after the other, limited to these namespaces and with prune.
+      type: list
+      elements: str
+    undo:
+      description: The file that brings back what was there before, applied in the same way.
+      type: str
+waves:
+  description: The waves before the namespaces in which objects of other roles are to be written.
+  type: list
+  elements: int
+  returned: success
+late_waves:
+  description: The waves after the namespaces in which objects of other roles are to be written.
+  type: list
+  elements: int
+  returned: success
+summary:
+  description: What changes, in lines for people.
+  type: list
+  elements: str
+  returned: success
+"""
+
+import typing as t
+
+from ..module_utils.adoption.callers import callers_of
+from ..module_utils.adoption.planning import Wanted, plan_steps
+from ..module_utils.argspec import ambient_module
+from ..module_utils.errors import AmbientError
+from ..module_utils.kube.connection import connect
+from ..module_utils.verify.live import LiveCluster
+
+OPTIONS: dict[str, dict[str, t.Any]] = {
+    "mesh": {"type": "raw", "required": True},
+    "plan": {"type": "path", "required": True},
+    "facts": {"type": "path", "required": True},
+    "discovery_selectors": {"type": "raw", "default": []},
+    "trust_domain": {"type": "str", "default": "cluster.local"},
+    "inventory_namespace": {"type": "str", "default": "istio-system"},
+    "batch_size": {"type": "int", "default": 10},
+    "work_dir": {"type": "path", "default": "~/.ansible/alauda.ambient"},
+}
+
+
+def run(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The plan as the result of the module."""
+    wanted = Wanted.of(params)
+    if not wanted.changing:
+        return wanted.result([], [])
+    client = connect(params)
+    steps = plan_steps(wanted, client)
+    lines = steps.lines + callers_of(LiveCluster(client), wanted.mesh, steps.narrowed)
+    return wanted.result(steps.batches, lines)
+
+
+def main() -> None:
+    """Run the module."""
+    module = ambient_module(OPTIONS)
+    try:
+        result = run(module.params)
+    except AmbientError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()
