@@ -35,25 +35,21 @@ options:
     type: str
     choices: [passive, active]
     default: passive
-  mesh:
-    description: Name of the mesh; the probe's namespaces carry it as the label C(ambient.alauda.io/mesh).
-    type: str
-    default: default
+  declaration:
+    description:
+      - What is declared, as the variable C(ambient_mesh) holds it. What it asks for is looked for; where it asks for
+        nothing of a kind, nothing of that kind is read.
+      - Its name is the mesh that the probe's namespaces carry as the label C(ambient.alauda.io/mesh).
+    type: raw
+    default: {}
   namespaces:
-    description: The namespaces that are declared, with their states.
+    description:
+      - Limits the V(passive) phase to these of the declared namespaces, and to the waypoints that they use. The
+        components of the mesh are looked at all the same.
+      - Empty means all that is declared.
     type: list
-    elements: dict
+    elements: str
     default: []
-    suboptions:
-      name:
-        description: Name of the namespace.
-        type: str
-        required: true
-      state:
-        description: V(off) must not be enrolled, any other state must be.
-        type: str
-        required: true
-        choices: ['off', l4, l4-strict, l7]
   image:
     description:
       - Image of the probe's pods. It has C(/usr/local/bin/server) and C(/usr/local/bin/client) of Istio's echo
@@ -83,6 +79,24 @@ options:
   report:
     description: A file on the controller that gets the report as JSON.
     type: path
+  waypoint:
+    description: Whether the V(active) phase makes a waypoint of its own and proves what one does.
+    type: bool
+    default: true
+  waypoint_manifests:
+    description:
+      - Further objects for the probe's waypoint, for images that lack Istio's own filters. They get the namespace of
+        the waypoint; its Gateway is called C(waypoint).
+      - Kinds of the API groups under C(istio.io), and ConfigMap.
+    type: list
+    elements: dict
+    default: []
+  disrupt:
+    description:
+      - Whether the V(active) phase may restart ztunnel on the node of its server, and its waypoint, while requests run.
+      - Restarting ztunnel cuts the connections of every pod in the mesh on that node.
+    type: bool
+    default: false
   fail_on:
     description: What makes the task fail. V(not-proven) also fails for what was skipped.
     type: str
@@ -98,9 +112,15 @@ EXAMPLES = r"""
   alauda.ambient.verify:
     kubeconfig: ~/.kube/config
     context: production
-    namespaces:
-      - name: shop
-        state: l4
+    declaration:
+      namespaces:
+        - name: shop
+          state: l4
+
+- name: Look at one batch of namespaces after its step
+  alauda.ambient.verify:
+    declaration: "{{ ambient_mesh }}"
+    namespaces: [shop, till]
 
 - name: Prove the data path with probe pods
   alauda.ambient.verify:
@@ -111,7 +131,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 outcome:
-  description: V(verified) if everything passed, V(failed) if anything failed, else V(partly-proven).
+  description: V(verified) if all that was asked for passed, V(failed) if anything failed, else V(partly-proven).
   type: str
   returned: always
   choices: [verified, partly-proven, failed]
@@ -188,16 +208,8 @@ from ..module_utils.verify.run import Answer, Request, verify
 
 SPEC: dict[str, dict[str, Any]] = {
     "phase": {"type": "str", "choices": ["passive", "active"], "default": "passive"},
-    "mesh": {"type": "str", "default": "default"},
-    "namespaces": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {
-            "name": {"type": "str", "required": True},
-            "state": {"type": "str", "required": True, "choices": ["off", "l4", "l4-strict", "l7"]},
-        },
-    },
+    "declaration": {"type": "raw", "default": {}},
+    "namespaces": {"type": "list", "elements": "str", "default": []},
     "image": {"type": "str"},
     "discovery_labels": {"type": "dict", "default": {}},
     "timeout": {"type": "int", "default": 60},
@@ -205,6 +217,9 @@ SPEC: dict[str, dict[str, Any]] = {
     "images": {"type": "dict", "default": {}},
     "versions": {"type": "dict", "default": {}},
     "report": {"type": "path"},
+    "waypoint": {"type": "bool", "default": True},
+    "waypoint_manifests": {"type": "list", "elements": "dict", "default": []},
+    "disrupt": {"type": "bool", "default": False},
     "fail_on": {"type": "str", "choices": ["failed", "not-proven", "never"], "default": "failed"},
     "progress_file": {"type": "path"},
 }

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from . import active_waypoint
 from .observations import Observations
 from .probe_objects import INSIDE, OUTSIDE
 from .verdict import Check, Verdict, count, failed, not_proven, passed, shorten, skipped
@@ -152,7 +153,9 @@ CHECKS: tuple[Check[Observations], ...] = (
     Check("probe-certificates", "istiod signs the identities of new pods", ("enrolled", "certified"), certified),
     Check("probe-identities", "mTLS: ztunnel names client and server", ("enrolled", "stand_in", "log"), identities),
     Check("probe-strict", "STRICT refuses a client outside the mesh", ("enrolled", "stand_in", "strict"), strict),
+    Check("probe-new-pods", "New pods are captured", ("enrolled", "captured"), active_waypoint.captured),
     Check("probe-kubelet", "The kubelet's probes stay green", ("enrolled", "kubelet"), kubelet),
+    *active_waypoint.CHECKS,
     Check("probe-unenrolled", "Un-enrolling restores plain traffic", ("enrolled", "unenrolled"), unenrolment),
     Check("probe-removed", "The probe's namespaces are removed", ("removed",), removed),
 )

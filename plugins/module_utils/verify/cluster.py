@@ -44,6 +44,9 @@ class Cluster(Protocol):
     def apply(self, obj: Mapping[str, Any], manager: str) -> dict[str, Any]:
         """Server-side apply; what this manager no longer names goes away."""
 
+    def restart(self, namespace: str, pod: str) -> None:
+        """Delete a pod in its own time, for its owner to make another."""
+
     def delete(self, api_version: str, kind: str, name: str, namespace: str = "") -> bool:
         """Delete an object at once; False where there is none."""
 

@@ -6,14 +6,15 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import AmbientError
-from . import ztunnel
+from . import declared_facts, ztunnel
 from .cluster import CNI, ISTIOD_NAMESPACE, ZTUNNEL, Cluster, get_json, look
+from .declared import Declared
 from .pods import MODE_LABEL, is_eligible, is_ready, labels_of, namespace_of, node_of
 from .verdict import Seen
 
@@ -26,14 +27,6 @@ def utc_now() -> datetime.datetime:
 
 
 READERS = 8  # at once, over as many ztunnel pods
-
-
-@dataclass(frozen=True)
-class Declared:
-    """What the inventory says: namespaces by wanted state."""
-
-    enrolled: tuple[str, ...] = ()
-    off: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,11 +55,18 @@ class Facts:
     roots: Seen[str]
     trust_domain: Seen[str]
     stand_in: Seen[str]
+    peers: Seen[Objects]
+    policies: Seen[Objects]
+    services: Seen[Objects]
+    gateways: Seen[Objects]
+    waypoint_pods: Seen[Objects]
     now: datetime.datetime = field(default_factory=utc_now)
 
     def eligible(self) -> Objects:
         """The pods that istio-cni must have enrolled."""
-        return [pod for pod in self.pods.get() if is_eligible(pod, self.namespaces.get())]
+        only = self.declared.only
+        found = [pod for pod in self.pods.get() if is_eligible(pod, self.namespaces.get())]
+        return [pod for pod in found if not only or namespace_of(pod) in only]
 
 
 def gather(cluster: Cluster, declared: Declared) -> Facts:
@@ -78,7 +78,9 @@ def gather(cluster: Cluster, declared: Declared) -> Facts:
         lambda: [str(n["metadata"]["name"]) for n in cluster.list("v1", "Namespace", None, f"{MODE_LABEL}=ambient")],
         "namespaces",
     )
-    pods = look(lambda: _pods(cluster, namespaces.get()), "pods") if not namespaces.why else Seen(why=namespaces.why)
+    pods = Seen[Objects](why=namespaces.why)
+    if not namespaces.why:
+        pods = look(lambda: _pods(cluster, namespaces.get(), declared.only), "pods")
     zpods = [pod for pod in (ztunnels.value.pods if ztunnels.value else []) if is_ready(pod)]
     return Facts(
         declared=declared,
@@ -95,10 +97,11 @@ def gather(cluster: Cluster, declared: Declared) -> Facts:
         if not istiod_pods.why
         else Seen(why=istiod_pods.why),
         dumps=_per_node(zpods, lambda pod: config_dump(cluster, pod), ztunnels.why),
-        metrics=_per_node(zpods, lambda pod: _metrics(cluster, pod), ztunnels.why),
+        metrics=_per_node(zpods, lambda pod: metrics_of(cluster, pod), ztunnels.why),
         roots=look(lambda: roots(cluster), "the mesh's root certificate"),
         trust_domain=look(lambda: trust_domain(cluster), "the trust domain"),
         stand_in=stand_in(cluster, zpods) if not ztunnels.why else Seen(why=ztunnels.why),
+        **declared_facts.read(cluster, declared),
     )
 
 
@@ -111,9 +114,10 @@ def daemon(cluster: Cluster, namespace: str, name: str) -> Daemon:
     return Daemon(found, cluster.list("v1", "Pod", namespace, selector))
 
 
-def _pods(cluster: Cluster, namespaces: Sequence[str]) -> Objects:
+def _pods(cluster: Cluster, enrolled: Sequence[str], only: Collection[str]) -> Objects:
     """The pods of enrolled namespaces, and those that enrol themselves by a label of their own."""
-    if len(namespaces) > 20:
+    namespaces = [name for name in enrolled if not only or name in only]
+    if len(namespaces) > declared_facts.FEW:
         found = cluster.list("v1", "Pod")
         return [p for p in found if namespace_of(p) in set(namespaces) or labels_of(p).get(MODE_LABEL) == "ambient"]
     out = [pod for namespace in namespaces for pod in cluster.list("v1", "Pod", namespace)]
@@ -137,7 +141,7 @@ def config_dump(cluster: Cluster, pod: dict[str, Any]) -> dict[str, Any]:
     return get_json(cluster, str(pod["metadata"]["namespace"]), str(pod["metadata"]["name"]), 15000, "/config_dump")
 
 
-def _metrics(cluster: Cluster, pod: dict[str, Any]) -> str:
+def metrics_of(cluster: Cluster, pod: dict[str, Any]) -> str:
     status, body = _get(cluster, pod, 15020, "/metrics")
     if status != 200:
         raise AmbientError(f"HTTP {status}")

@@ -49,6 +49,10 @@ class LiveCluster:
         """Server-side apply; what this manager no longer names goes away."""
         return self._client.apply(dict(obj), manager, force=True)
 
+    def restart(self, namespace: str, pod: str) -> None:
+        """Delete a pod in its own time, for its owner to make another."""
+        self._client.delete(Identity.parse("v1", "Pod", pod, namespace))
+
     def delete(self, api_version: str, kind: str, name: str, namespace: str = "") -> bool:
         """Delete an object at once; False where there is none."""
         identity = Identity.parse(api_version, kind, name, namespace)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from .probe_objects import Plan
 from .verdict import Seen
 from .ztunnel import Connection
 
@@ -15,10 +16,17 @@ NOT_REACHED = "the probe did not get that far"
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request: did the right server answer, and what was seen."""
+    """One request: did the right server answer, and what was seen.
+
+    Attributes:
+        status: of the HTTP answer, 0 if there was none.
+        envoy: by which words of the answer an Envoy of Istio's is known.
+    """
 
     ok: bool
     detail: str
+    status: int = 0
+    envoy: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,12 +73,52 @@ class Unenrolled:
     outside: Exchange
 
 
+@dataclass(frozen=True)
+class Captured:
+    """A pod that was made after enrolment: how it is marked, and whether it answers."""
+
+    mark: str
+    answer: Exchange
+
+
+@dataclass(frozen=True)
+class Layer7:
+    """A Service behind a waypoint that lets GET pass alone; the waypoint's own counts, None if it told none."""
+
+    get: Exchange
+    post: Exchange
+    allowed: int | None = None
+    denied: int | None = None
+
+
+@dataclass(frozen=True)
+class Bypass:
+    """Ways around the waypoint by name, without and under lock-down, and the way through it under lock-down."""
+
+    before: Mapping[str, Exchange]
+    after: Mapping[str, Exchange]
+    through: Exchange
+
+
+@dataclass(frozen=True)
+class Restart:
+    """Requests while something restarted: how many, how many without an answer, how long; and what went wrong."""
+
+    requests: int
+    failed: int
+    seconds: float
+    trouble: str = ""
+
+    def __str__(self) -> str:
+        share = 100 * self.failed / max(1, self.requests)
+        return f"{self.failed} of {self.requests} requests failed ({share:.1f} %) in {self.seconds:.0f} s"
+
+
 @dataclass
 class Observations:
     """Filled as the probe goes; what it did not reach says so."""
 
-    server_node: str
-    client_node: str
+    plan: Plan
     trust_domain: str
     stand_in: Seen[str]
     started: Seen[str] = field(default_factory=lambda: Seen(why=NOT_REACHED))
@@ -80,14 +128,35 @@ class Observations:
     certified: Seen[Certified] = field(default_factory=lambda: Seen(why=NOT_REACHED))
     log: Seen[list[Connection]] = field(default_factory=lambda: Seen(why=NOT_REACHED))
     strict: Seen[Strict] = field(default_factory=lambda: Seen(why=NOT_REACHED))
+    captured: Seen[Captured] = field(default_factory=lambda: Seen(why=NOT_REACHED))
     kubelet: Seen[Kubelet] = field(default_factory=lambda: Seen(why=NOT_REACHED))
+    waypoint: Seen[str] = field(default_factory=lambda: Seen(why=NOT_REACHED))
+    bound: Seen[str] = field(default_factory=lambda: Seen(why=NOT_REACHED))
+    layer7: Seen[Layer7] = field(default_factory=lambda: Seen(why=NOT_REACHED))
+    bypass: Seen[Bypass] = field(default_factory=lambda: Seen(why=NOT_REACHED))
+    waypoint_restart: Seen[Restart] = field(default_factory=lambda: Seen(why=NOT_REACHED))
+    ztunnel_restart: Seen[Restart] = field(default_factory=lambda: Seen(why=NOT_REACHED))
     unenrolled: Seen[Unenrolled] = field(default_factory=lambda: Seen(why=NOT_REACHED))
     removed: Seen[list[str]] = field(default_factory=lambda: Seen(why=NOT_REACHED))
 
     @property
     def single_node(self) -> bool:
         """Did both pods run on one node?"""
-        return self.server_node == self.client_node
+        return self.plan.single_node
+
+    @property
+    def server_node(self) -> str:
+        """Where the server runs."""
+        return self.plan.server_node
+
+    @property
+    def client_node(self) -> str:
+        """Where the clients run."""
+        return self.plan.client_node
+
+    def patience(self, seconds: float, stand_in: float = 1.0) -> float:
+        """How long to wait for what ztunnel does: the stand-in does nothing, so one look shows it."""
+        return stand_in if self.stand_in.value else seconds
 
     @property
     def is_enrolled(self) -> bool:

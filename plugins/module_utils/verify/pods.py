@@ -35,6 +35,14 @@ def namespace_of(pod: Object) -> str:
     return str((pod.get("metadata") or {}).get("namespace", ""))
 
 
+def in_namespaces(objects: Iterable[Object]) -> dict[str, list[Object]]:
+    """Objects by their namespace."""
+    found: dict[str, list[Object]] = {}
+    for obj in objects:
+        found.setdefault(namespace_of(obj), []).append(obj)
+    return found
+
+
 def node_of(pod: Object) -> str:
     """The node a pod runs on, or ''."""
     return str((pod.get("spec") or {}).get("nodeName") or "")
@@ -107,3 +115,16 @@ def is_redirected(pod: Object) -> bool:
 def identity(pod: Object, trust_domain: str) -> str:
     """The SPIFFE identity of a pod."""
     return f"spiffe://{trust_domain or 'cluster.local'}/ns/{namespace_of(pod)}/sa/{service_account(pod)}"
+
+
+def why_not_ready(pod: Object) -> str:
+    """What the kubelet or the scheduler says about a pod that is not ready."""
+    for status in (pod.get("status") or {}).get("containerStatuses") or []:
+        for state in (status.get("state") or {}).values():
+            if state.get("reason"):
+                return " ".join(f"{state['reason']}: {state.get('message', '')}".strip(": ").split())
+    for kind in ("PodScheduled", "Ready"):
+        found = condition(pod, kind)
+        if found.get("status") == "False":
+            return " ".join(f"{found.get('reason', kind)}: {found.get('message', '')}".strip(": ").split())
+    return str((pod.get("status") or {}).get("phase", "unknown"))

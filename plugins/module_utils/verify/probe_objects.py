@@ -14,6 +14,7 @@ INSIDE = "ambient-verify"
 OUTSIDE = "ambient-verify-outside"
 PROBE_LABEL = "ambient.alauda.io/probe"
 PORT = 8080
+OTHER_PORT = 8081  # of the server, too, and of no Service
 MANAGER = "alauda.ambient/verify"
 CONTAINER = "echo"
 
@@ -32,6 +33,9 @@ class Plan:
     client_node: str
     mesh: str = "default"
     discovery_labels: Mapping[str, str] = field(default_factory=dict)
+    waypoint: bool = True
+    waypoint_manifests: Sequence[Mapping[str, Any]] = ()
+    disrupt: bool = False
 
     @property
     def server(self) -> str:
@@ -42,6 +46,11 @@ class Plan:
     def client(self) -> str:
         """The name of the client pod, in the mesh and outside it."""
         return f"client-{self.run}"
+
+    @property
+    def late(self) -> str:
+        """The name of the pod that comes after enrolment."""
+        return f"late-{self.run}"
 
     @property
     def single_node(self) -> bool:
@@ -86,19 +95,36 @@ def workload(plan: Plan) -> Sequence[Manifest]:
         _account(INSIDE, "client"),
         _account(OUTSIDE, "client"),
         peer_authentication("PERMISSIVE"),
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": "server", "namespace": INSIDE},
-            "spec": {
-                "selector": {PROBE_LABEL: "server"},
-                "ports": [{"name": "http", "port": PORT, "targetPort": PORT, "protocol": "TCP"}],
-            },
-        },
+        service("server"),
         _pod(plan, INSIDE, plan.server, "server", plan.server_node),
         _pod(plan, INSIDE, plan.client, "client", plan.client_node),
         _pod(plan, OUTSIDE, plan.client, "client", plan.client_node),
     )
+
+
+def service(name: str, labels: Mapping[str, str] | None = None, *, headless: bool = False) -> Manifest:
+    """A Service that leads to the server."""
+    spec = {
+        "selector": {PROBE_LABEL: "server"},
+        "ports": [{"name": "http", "port": PORT, "targetPort": PORT, "protocol": "TCP"}],
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": INSIDE, "labels": dict(labels or {})},
+        "spec": {**spec, "clusterIP": "None"} if headless else spec,
+    }
+
+
+def late_pod(plan: Plan) -> Manifest:
+    """Another server, for after enrolment; no Service leads to it."""
+    return _pod(plan, INSIDE, plan.late, "server", plan.server_node, label="late")
+
+
+def pod_url(pod: Object, port: int = PORT) -> str:
+    """Where a pod answers by its own address."""
+    address = str((pod.get("status") or {}).get("podIP") or "")
+    return f"http://[{address}]:{port}/" if ":" in address else f"http://{address}:{port}/"
 
 
 def peer_authentication(mode: str) -> Manifest:
@@ -120,21 +146,26 @@ def _account(space: str, name: str) -> Manifest:
     }
 
 
-def _pod(plan: Plan, space: str, name: str, role: str, node: str) -> Manifest:
+def _pod(plan: Plan, space: str, name: str, role: str, node: str, label: str = "") -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name, "namespace": space, "labels": {PROBE_LABEL: role}},
+        "metadata": {"name": name, "namespace": space, "labels": {PROBE_LABEL: label or role}},
         "spec": {
             "serviceAccountName": role,
             "automountServiceAccountToken": False,
             "terminationGracePeriodSeconds": 1,
             "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _only(node)}},
-            "tolerations": [{"key": key, "operator": "Exists", "effect": "NoSchedule"} for key in _CONTROL_PLANE],
+            "tolerations": tolerations(),
             "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
             "containers": [_container(plan.image)],
         },
     }
+
+
+def tolerations() -> list[Manifest]:
+    """What lets the probe run where only control-plane nodes are."""
+    return [{"key": key, "operator": "Exists", "effect": "NoSchedule"} for key in _CONTROL_PLANE]
 
 
 def _only(node: str) -> Manifest:
@@ -148,7 +179,7 @@ def _container(image: str) -> Manifest:
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["/usr/local/bin/server"],
-        "args": ["--port", str(PORT)],
+        "args": ["--port", str(PORT), "--port", str(OTHER_PORT)],
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
         "readinessProbe": {**ask, "timeoutSeconds": 1},

@@ -50,7 +50,8 @@ def as_lines(installed: Installed, checked: Sequence[Checked], mesh: str) -> lis
         source = f"  ({image['source']})" if image.get("source") else ""
         lines.append(f"  image       {image['name']:<12} {image.get('digest') or 'no digest known'}{source}")
     lines.append("  enrolled    " + (", ".join(installed.namespaces) or "no namespace"))
-    lines += [f"  {item.line()}" for item in checked]
+    lines += [f"  {item.line()}" for item in checked if item.verdict.asked]
+    lines += [f"  {line}" for line in _not_asked(checked)]
     lines.append("  " + _count(checked))
     return lines
 
@@ -75,6 +76,15 @@ def write(path: str, data: Mapping[str, Any]) -> None:
         temporary.replace(target)
     except OSError as e:
         raise AmbientError(f"the report cannot be written: {e.strerror}", path=path) from e
+
+
+def _not_asked(checked: Sequence[Checked]) -> list[str]:
+    """One line for all that nobody asked for with the same reason."""
+    titles: dict[str, list[str]] = {}
+    for item in checked:
+        if not item.verdict.asked:
+            titles.setdefault(item.verdict.evidence, []).append(item.title)
+    return [f"SKIPPED     {'; '.join(found)}, because {why}" for why, found in titles.items()]
 
 
 def _count(checked: Sequence[Checked]) -> str:

@@ -5,19 +5,25 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import AmbientError
 from ..kube.errors import UNREACHABLE, ApiError
+from ..mesh.parse import parse_mesh
 from ..progress import Progress
-from . import active, facts, installed, passive, probe, report
+from . import active, facts, installed, passive, passive_policies, passive_waypoints, probe, report
 from .cluster import Cluster
+from .declared import Declared
 from .probe_objects import Plan, choose_nodes
+from .probe_tools import Clock
+from .probe_waypoint_objects import check_extra
 from .verdict import Checked, run, skipped
 
 _PAUSE = 1.0
+
+PASSIVE = (*passive.CHECKS, *passive_policies.CHECKS, *passive_waypoints.CHECKS)
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,7 @@ class Request:
 
     phase: str
     mesh: str
-    declared: facts.Declared
+    declared: Declared
     image: str
     timeout: float
     settle: float = 15
@@ -34,17 +40,19 @@ class Request:
     images: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     write_nothing: bool = False
+    waypoint: bool = True
+    waypoint_manifests: Sequence[Mapping[str, Any]] = ()
+    disrupt: bool = False
 
     @classmethod
     def of(cls, params: Mapping[str, Any], *, write_nothing: bool = False) -> Request:
         """From a module's options."""
-        wanted = [(str(item["name"]), item["state"] == "off") for item in params["namespaces"]]
+        mesh = parse_mesh(params["declaration"] or {})
+        check_extra(params["waypoint_manifests"])
         return cls(
             phase=params["phase"],
-            mesh=params["mesh"],
-            declared=facts.Declared(
-                enrolled=tuple(name for name, off in wanted if not off), off=tuple(name for name, off in wanted if off)
-            ),
+            mesh=mesh.name,
+            declared=Declared.of(mesh, params["namespaces"]),
             image=params["image"] or "",
             timeout=params["timeout"],
             settle=params["settle"],
@@ -52,6 +60,9 @@ class Request:
             images={str(name): dict(image) for name, image in params["images"].items() if isinstance(image, Mapping)},
             versions={str(name): str(version) for name, version in params["versions"].items()},
             write_nothing=write_nothing,
+            waypoint=params["waypoint"],
+            waypoint_manifests=params["waypoint_manifests"],
+            disrupt=params["disrupt"],
         )
 
 
@@ -86,13 +97,13 @@ def _reach(cluster: Cluster) -> None:
 
 
 def _read(cluster: Cluster, request: Request, progress: Progress) -> tuple[facts.Facts, list[Checked]]:
-    """Read until nothing fails any more: what was just enrolled needs a moment."""
-    clock = probe.Clock()
+    """Read until nothing fails or is open any more: what was just enrolled needs a moment."""
+    clock = Clock()
     end = clock.now() + request.settle
     while True:
         found = facts.gather(cluster, request.declared)
-        checked = run(passive.CHECKS, found)
-        bad = [item.title for item in checked if item.verdict.result == "fail"]
+        checked = run(PASSIVE, found)
+        bad = [item.title for item in checked if item.verdict.pending]
         if not bad or clock.now() >= end:
             return found, checked
         progress.say(f"waiting for: {', '.join(bad)}")
@@ -115,5 +126,8 @@ def _probe(cluster: Cluster, request: Request, found: facts.Facts, progress: Pro
         client_node=nodes[-1],
         mesh=request.mesh,
         discovery_labels=request.discovery_labels,
+        waypoint=request.waypoint,
+        waypoint_manifests=request.waypoint_manifests,
+        disrupt=request.disrupt,
     )
     return run(active.CHECKS, probe.observe(cluster, plan, found.stand_in, request.timeout, progress))

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
@@ -33,11 +33,18 @@ class Seen(Generic[T]):
 
 @dataclass(frozen=True)
 class Verdict:
-    """One answer: the result, what was seen, and for a failure what to do."""
+    """One answer: the result, what was seen, and for a failure what to do.
+
+    Attributes:
+        asked: False where nobody asked for what the check proves; it then says nothing about the outcome.
+        pending: whether another look may show more.
+    """
 
     result: Result
     evidence: str
     advice: str = ""
+    asked: bool = True
+    pending: bool = False
 
 
 def passed(evidence: str) -> Verdict:
@@ -47,7 +54,7 @@ def passed(evidence: str) -> Verdict:
 
 def failed(evidence: str, advice: str) -> Verdict:
     """It was looked at and it is not so."""
-    return Verdict("fail", evidence, advice)
+    return Verdict("fail", evidence, advice, pending=True)
 
 
 def not_proven(why: str) -> Verdict:
@@ -55,19 +62,39 @@ def not_proven(why: str) -> Verdict:
     return Verdict("not-proven", why)
 
 
+def not_yet(why: str) -> Verdict:
+    """As `not_proven`, where a later look may show it."""
+    return Verdict("not-proven", why, pending=True)
+
+
 def skipped(why: str) -> Verdict:
     """It does not apply here."""
     return Verdict("skipped", why)
 
 
+def not_asked(why: str) -> Verdict:
+    """Nothing of the kind is declared, or it was left out on request."""
+    return Verdict("skipped", why, asked=False)
+
+
+def always(facts: object) -> str:
+    """No reason to leave a check out."""
+    return ""
+
+
 @dataclass(frozen=True)
 class Check(Generic[F]):
-    """A verification as data: a judge over facts, and the facts it cannot do without."""
+    """A verification as data: a judge over facts, and the facts it cannot do without.
+
+    Attributes:
+        idle: why nobody asks for it, looked at first; '' where it is to be judged.
+    """
 
     id: str
     title: str
     needs: tuple[str, ...]
     judge: Callable[[F], Verdict]
+    idle: Callable[[F], str] = always
 
 
 @dataclass(frozen=True)
@@ -101,10 +128,16 @@ def run(checks: Iterable[Check[F]], facts: F) -> list[Checked]:
     """Judge every check; a check whose needs were not seen is not proven."""
     out = []
     for check in checks:
-        unseen = [seen.why or "nothing was seen" for seen in _needed(check, facts) if seen.why or seen.value is None]
-        verdict = not_proven("; ".join(dict.fromkeys(unseen))) if unseen else check.judge(facts)
-        out.append(Checked(check.id, check.title, verdict))
+        out.append(Checked(check.id, check.title, _judge(check, facts)))
     return out
+
+
+def _judge(check: Check[F], facts: F) -> Verdict:
+    idle = check.idle(facts)
+    if idle:
+        return not_asked(idle)
+    unseen = [seen.why or "nothing was seen" for seen in _needed(check, facts) if seen.why or seen.value is None]
+    return not_proven("; ".join(dict.fromkeys(unseen))) if unseen else check.judge(facts)
 
 
 def _needed(check: Check[F], facts: F) -> list[Seen[Any]]:
@@ -112,8 +145,8 @@ def _needed(check: Check[F], facts: F) -> list[Seen[Any]]:
 
 
 def outcome(checked: Iterable[Checked]) -> Outcome:
-    """failed if any failed; verified only if there is at least one check and all passed; else partly-proven."""
-    results = [item.verdict.result for item in checked]
+    """failed if any failed; verified only if something was asked for and all of it passed; else partly-proven."""
+    results = [item.verdict.result for item in checked if item.verdict.asked]
     if "fail" in results:
         return "failed"
     return "verified" if results and all(result == "pass" for result in results) else "partly-proven"
@@ -122,6 +155,14 @@ def outcome(checked: Iterable[Checked]) -> Outcome:
 def count(number: int, noun: str) -> str:
     """'1 pod', '2 pods'."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def by_namespace(troubles: Mapping[str, Sequence[str]], keep: int = 5) -> str:
+    """'shop: this, and that; till: another': all that is wrong in a namespace, and the first namespaces."""
+    return "; ".join(
+        [f"{name}: {', '.join(found)}" for name, found in list(troubles.items())[:keep]]
+        + ([f"and {count(len(troubles) - keep, 'more namespace')}"] if len(troubles) > keep else [])
+    )
 
 
 def shorten(items: Iterable[str], keep: int = 5) -> str:

@@ -13,6 +13,8 @@ from typing import Any
 from .pods import Object
 
 STAND_IN = "encryption: not proven, the ztunnel stand-in carries the traffic"
+NO_PATH = "the ztunnel stand-in carries the traffic, and it sends none through waypoints"
+NO_POLICY = "the ztunnel stand-in carries the traffic, and it enforces no policy"
 
 _MARKER = re.compile(r"stand-?in", re.IGNORECASE)
 _PAIR = re.compile(r'([\w.]+)=("(?:[^"\\]|\\.)*"|\S+)')

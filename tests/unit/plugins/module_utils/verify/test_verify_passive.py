@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.verify import passive
-from ansible_collections.alauda.ambient.plugins.module_utils.verify.facts import Daemon, Declared
+from ansible_collections.alauda.ambient.plugins.module_utils.verify.declared import Declared
+from ansible_collections.alauda.ambient.plugins.module_utils.verify.facts import Daemon
 from ansible_collections.alauda.ambient.plugins.module_utils.verify.verdict import Checked, Seen, outcome, run
 from ansible_collections.alauda.ambient.plugins.module_utils.verify.ztunnel import STAND_IN
 from unit.plugins.module_utils.verify.verify_world import (

@@ -8,19 +8,15 @@ from typing import Any
 
 import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.errors import AmbientError
-from ansible_collections.alauda.ambient.plugins.module_utils.verify import active, facts, run
+from ansible_collections.alauda.ambient.plugins.module_utils.verify import active, active_waypoint, facts, run
+from ansible_collections.alauda.ambient.plugins.module_utils.verify.declared import Declared
 from ansible_collections.alauda.ambient.plugins.module_utils.verify.observations import Observations
-from ansible_collections.alauda.ambient.plugins.module_utils.verify.probe import Probe
-from ansible_collections.alauda.ambient.plugins.module_utils.verify.probe_objects import (
-    INSIDE,
-    OUTSIDE,
-    Plan,
-    choose_nodes,
-)
-from ansible_collections.alauda.ambient.plugins.module_utils.verify.verdict import Checked, Seen, outcome
+from ansible_collections.alauda.ambient.plugins.module_utils.verify.probe_objects import INSIDE, OUTSIDE, choose_nodes
+from ansible_collections.alauda.ambient.plugins.module_utils.verify.verdict import Seen, outcome
 from ansible_collections.alauda.ambient.plugins.module_utils.verify.verdict import run as judge
 from ansible_collections.alauda.ambient.plugins.module_utils.verify.ztunnel import STAND_IN
-from unit.plugins.module_utils.verify.verify_world import NOW, STAND_IN_IMAGE, ZTUNNEL_IMAGE, Time, World, node
+from unit.plugins.module_utils.verify.verify_cluster import World, broken, plan, probe
+from unit.plugins.module_utils.verify.verify_world import NOW, STAND_IN_IMAGE, ZTUNNEL_IMAGE, node
 
 
 @pytest.fixture(autouse=True)
@@ -28,24 +24,15 @@ def _today(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(facts, "utc_now", lambda: NOW)
 
 
-def plan(**changes: Any) -> Plan:
-    return Plan(**{"run": "abc", "image": "app:1", "server_node": "node-a", "client_node": "node-b", **changes})
-
-
-def probe(world: World, **changes: Any) -> dict[str, Checked]:
-    """Run the probe and judge it; the stand-in is recognised as it is on a real cluster."""
-    wanted = plan(**changes)
-    pods = facts.daemon(world, *facts.ZTUNNEL).pods
-    seen = Observations(wanted.server_node, wanted.client_node, "cluster.local", facts.stand_in(world, pods))
-    found = Probe(world, wanted, seen, 60, clock=Time()).go()
-    return {item.id: item for item in judge(active.CHECKS, found)}
-
-
-def broken(*how: str) -> World:
-    world = World()
-    world.breaks.update(how)
-    return world
-
+# What takes a real ztunnel to prove.
+WITH_ZTUNNEL = {
+    "probe-identities",
+    "probe-strict",
+    "probe-methods",
+    "probe-lock-down",
+    "probe-waypoint-restart",
+    "probe-ztunnel-restart",
+}
 
 BROKEN: list[tuple[str, World, str]] = [
     ("probe-plain", broken("pull"), "ErrImagePull: no such image"),
@@ -82,15 +69,16 @@ def test_a_broken_subject_fails(name: str, world: World, evidence: str) -> None:
 def test_with_the_stand_in_encryption_is_not_proven(world: World) -> None:
     checked = probe(world)
     unproven = {name: item.verdict.evidence for name, item in checked.items() if item.verdict.result != "pass"}
-    assert set(unproven) == {"probe-identities", "probe-strict"}
-    assert all(evidence.startswith(STAND_IN) for evidence in unproven.values())
+    assert set(unproven) == WITH_ZTUNNEL
+    assert all(unproven[name].startswith(STAND_IN) for name in ("probe-identities", "probe-strict"))
+    assert all("the ztunnel stand-in carries the traffic" in evidence for evidence in unproven.values())
     assert outcome(checked.values()) == "partly-proven"
 
 
 def test_a_stand_in_that_hides_fails() -> None:
     checked = probe(World(carries=False, image=ZTUNNEL_IMAGE))
     failing = {name for name, item in checked.items() if item.verdict.result == "fail"}
-    assert failing == {"probe-identities", "probe-strict"}
+    assert failing == {"probe-identities", "probe-strict", "probe-methods", "probe-lock-down"}
     assert "200" in checked["probe-strict"].verdict.evidence
 
 
@@ -208,14 +196,15 @@ def test_untainted_nodes_come_first_and_unfit_ones_never() -> None:
 
 def test_check_mode_makes_no_pods() -> None:
     world = World()
-    request = run.Request("active", "default", facts.Declared(), "app:1", 60, settle=0, write_nothing=True)
+    request = run.Request("active", "default", Declared(), "app:1", 60, settle=0, write_nothing=True)
     answer = run.verify(world, request, run.Progress(None))
     assert world.written == []
     assert {c["result"] for c in answer.data["checks"] if c["id"].startswith("probe-")} == {"skipped"}
 
 
 def test_every_verification_can_fail() -> None:
-    here = {"probe-identities", "probe-request", "probe-across-nodes"}
+    here = {"probe-identities", "probe-request", "probe-across-nodes", "probe-new-pods"}
+    here |= {check.id for check in active_waypoint.CHECKS}  # in test_verify_probe_waypoint.py
     assert {case[0] for case in BROKEN} | here == {check.id for check in active.CHECKS}
 
 
@@ -233,7 +222,7 @@ def test_a_request_that_is_not_answered_in_the_mesh_fails() -> None:
 
 
 def test_unseen_parts_of_the_probe_are_not_proven() -> None:
-    seen = Observations("a", "b", "cluster.local", Seen(""), started=Seen(why="403: pods is forbidden"))
+    seen = Observations(plan(disrupt=True), "cluster.local", Seen(""), started=Seen(why="403: pods is forbidden"))
     assert {item.verdict.result for item in judge(active.CHECKS, seen)} == {"not-proven"}
 
 

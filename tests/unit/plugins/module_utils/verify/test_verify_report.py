@@ -10,23 +10,28 @@ from pathlib import Path
 import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.errors import AmbientError
 from ansible_collections.alauda.ambient.plugins.module_utils.verify import facts, installed, report
+from ansible_collections.alauda.ambient.plugins.module_utils.verify.declared import Declared
 from ansible_collections.alauda.ambient.plugins.module_utils.verify.report import Installed
 from ansible_collections.alauda.ambient.plugins.module_utils.verify.verdict import (
     Checked,
     Verdict,
+    by_namespace,
     failed,
+    not_asked,
     not_proven,
     outcome,
     passed,
     shorten,
     skipped,
 )
-from unit.plugins.module_utils.verify.verify_world import World, sound
+from unit.plugins.module_utils.verify.verify_cluster import World
+from unit.plugins.module_utils.verify.verify_world import sound
 
 GOOD = Checked("a", "Pods run", passed("2 pods"))
 BAD = Checked("b", "Nodes are covered", failed("node-b has no pod", "See the DaemonSet"))
 OPEN = Checked("c", "Traffic is encrypted", not_proven("the stand-in carries it"))
 OUT = Checked("d", "Two nodes", skipped("there is one node"))
+IDLE = Checked("e", "Waypoints are ready", not_asked("no waypoint is declared"))
 
 
 @pytest.mark.parametrize(
@@ -37,6 +42,8 @@ OUT = Checked("d", "Two nodes", skipped("there is one node"))
         ([GOOD, OUT], "partly-proven"),
         ([GOOD, OPEN, BAD], "failed"),
         ([], "partly-proven"),
+        ([GOOD, IDLE], "verified"),
+        ([IDLE], "partly-proven"),
     ],
 )
 def test_outcome(checked: list[Checked], expected: str) -> None:
@@ -100,7 +107,7 @@ def test_images_are_what_runs_with_the_source_of_that_digest_only() -> None:
 
 
 def test_facts_of_a_world_are_read() -> None:
-    found = facts.gather(World(), facts.Declared())
+    found = facts.gather(World(), Declared())
     assert found.workloads.value == {}
     assert found.metrics.get()["node-a"].why.endswith("connection refused")
     assert found.stand_in.value == ""
@@ -109,3 +116,18 @@ def test_facts_of_a_world_are_read() -> None:
 def test_long_lists_are_cut() -> None:
     assert shorten("abc", 2) == "a, b and 1 more"
     assert Verdict("pass", "x").advice == ""
+
+
+def test_what_nobody_asked_for_is_one_line() -> None:
+    other = Checked("f", "Services are bound", not_asked("no waypoint is declared"))
+    lines = report.as_lines(Installed({}, [], []), [IDLE, GOOD, other], "default")
+    assert lines[-3:] == [
+        "  PASS        Pods run: 2 pods",
+        "  SKIPPED     Waypoints are ready; Services are bound, because no waypoint is declared",
+        "  1 passed, 0 failed, 0 not proven, 2 skipped",
+    ]
+
+
+def test_all_that_is_wrong_in_a_namespace_is_told() -> None:
+    troubles = {name: ["one", "two"] for name in "abc"}
+    assert by_namespace(troubles, keep=2) == "a: one, two; b: one, two; and 1 more namespace"

@@ -5,16 +5,12 @@
 from __future__ import annotations
 
 import base64
-import copy
 import datetime
 import functools
-import json
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.alauda.ambient.plugins.module_utils.errors import AmbientError
-from ansible_collections.alauda.ambient.plugins.module_utils.verify.facts import Daemon, Declared, Facts
-from ansible_collections.alauda.ambient.plugins.module_utils.verify.probe_objects import INSIDE, OUTSIDE
+from ansible_collections.alauda.ambient.plugins.module_utils.verify.declared import Declared
+from ansible_collections.alauda.ambient.plugins.module_utils.verify.facts import Daemon, Facts
 from ansible_collections.alauda.ambient.plugins.module_utils.verify.verdict import Seen
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -107,6 +103,7 @@ def pod(namespace: str, name: str, node: str = "node-a", image: str = "app:1", *
         },
         "status": {
             "phase": changes.get("phase", "Running"),
+            "podIP": "10.1.0.7" if name.startswith("late") else "10.1.0.1",
             "conditions": [{"type": "Ready", "status": ready, "lastTransitionTime": "2030-01-01T00:00:00Z"}],
             "containerStatuses": [{"restartCount": 0, "image": image, "imageID": image}],
         },
@@ -175,6 +172,11 @@ def sound(**changes: Any) -> Facts:
         "roots": Seen(authority().pem),
         "trust_domain": Seen("cluster.local"),
         "stand_in": Seen(""),
+        "peers": Seen([]),
+        "policies": Seen([]),
+        "services": Seen([]),
+        "gateways": Seen([]),
+        "waypoint_pods": Seen([]),
         "now": NOW,
     }
     return Facts(**{**parts, **changes})
@@ -184,148 +186,3 @@ MUTUAL = (
     'istio_tcp_connections_opened_total{reporter="source",source_principal="spiffe://cluster.local/ns/shop/sa/cart",'
     'destination_principal="spiffe://cluster.local/ns/shop/sa/till",connection_security_policy="mutual_tls"} 3\n'
 )
-
-
-class Time:
-    """A clock that only waiting moves."""
-
-    def __init__(self) -> None:
-        self.seconds = 100.0
-
-    def now(self) -> float:
-        """Seconds."""
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        """Pass."""
-        self.seconds += seconds
-
-
-class World:
-    """A cluster with a mesh. `carries` is what a real ztunnel does; False is what the stand-in does."""
-
-    def __init__(self, *, carries: bool = True, image: str = ZTUNNEL_IMAGE, readiness: str = "") -> None:
-        self.carries = carries
-        self.image = image
-        self.readiness = readiness
-        self.objects: dict[tuple[str, str, str], dict[str, Any]] = {}
-        self.foreign: dict[str, dict[str, Any]] = {}
-        self.written: list[str] = []
-        self.log: list[str] = []
-        self.breaks: set[str] = set()
-
-    def version(self) -> str:
-        """Of the API server."""
-        return "v1.34.4"
-
-    def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> dict[str, Any] | None:
-        """An object."""
-        if kind == "DaemonSet":
-            return daemon(namespace, name, self.image).daemonset
-        if kind == "ConfigMap" and name == "istio-ca-root-cert":
-            return {"data": {"root-cert.pem": authority().pem}}
-        return copy.deepcopy(self.objects.get((kind, namespace, name)))
-
-    def list(
-        self, api_version: str, kind: str, namespace: str | None = None, label_selector: str | None = None
-    ) -> list[dict[str, Any]]:
-        """Objects of a kind."""
-        if kind == "Node":
-            return [node(name) for name in NODES]
-        if kind == "Pod" and namespace in ("ztunnel", "istio-cni"):
-            return daemon(namespace, "ztunnel" if namespace == "ztunnel" else "istio-cni-node", self.image).pods
-        if kind == "Pod" and namespace == "istio-system":
-            return [pod("istio-system", "istiod-1")]
-        if kind == "Deployment":
-            return [istiod()]
-        if kind == "Namespace":
-            return [n for (k, dummy, dummy2), n in self.objects.items() if k == kind and self._ambient(n)]
-        return [
-            self._live(found)
-            for (k, space, dummy), found in self.objects.items()
-            if k == kind and namespace in (None, space)
-        ]
-
-    def logs(self, namespace: str, pod: str, container: str, since: int) -> str:
-        """ztunnel's log."""
-        return "\n".join(self.log)
-
-    def exec(self, namespace: str, pod: str, container: str, command: Sequence[str]) -> tuple[int, str, str]:
-        """A client's request."""
-        server = next((name for (k, s, name) in self.objects if k == "Pod" and s == INSIDE and "server" in name), "")
-        if "network" in self.breaks or (namespace == OUTSIDE and "outside" in self.breaks):
-            return 1, "", "2030 fatal Error 1/1 requests had errors; first error: dial tcp: i/o timeout"
-        captured = self.carries and self._marked()
-        if captured and namespace == OUTSIDE and self._mode() == "STRICT" and "strict" not in self.breaks:
-            return 1, "", "first error: read: connection reset by peer"
-        if captured and namespace == INSIDE:
-            self.log.append(
-                f'2030-01-01T00:00:00Z info access connection complete src.workload="{pod}" src.namespace="{INSIDE}" '
-                f'src.identity="{spiffe(INSIDE, "client")}" dst.workload="{server}" dst.namespace="{INSIDE}" '
-                f'dst.identity="{spiffe(INSIDE, "server")}" direction="inbound" bytes_sent=1'
-            )
-        return 0, f"[0] StatusCode=200\n[0 body] Hostname={server}\n", ""
-
-    def http_get(self, namespace: str, pod: str, port: int, path: str) -> tuple[int, str]:
-        """What pods open for themselves."""
-        if port == 15014:
-            spaces = {s: n for (k, s, n) in self.objects if k == "Pod"}
-            names = [f"{s}/{n}" for (k, s, n) in self.objects if k == "Pod" and s in spaces]
-            protocol = "HBONE" if self._marked() and "unknown" not in self.breaks else "NONE"
-            found = [{"uid": f"Kubernetes//Pod/{name}", "tunnelProtocol": protocol} for name in names]
-            return 200, json.dumps({"workloads": found})
-        if port == 15000:
-            names = [] if "unsigned" in self.breaks else ["client", "server"]
-            return 200, json.dumps({"certificates": [entry(spiffe(INSIDE, name)) for name in names]})
-        if port == 15021:
-            return 200, self.readiness
-        raise AmbientError("connection refused")
-
-    def apply(self, obj: Mapping[str, Any], manager: str) -> dict[str, Any]:
-        """Write."""
-        meta = obj["metadata"]
-        self.objects[(obj["kind"], meta.get("namespace", ""), meta["name"])] = copy.deepcopy(dict(obj))
-        self.written.append(f"{obj['kind']} {meta['name']}")
-        if "crash" in self.breaks and obj["kind"] == "Pod":
-            raise KeyboardInterrupt
-        return dict(obj)
-
-    def delete(self, api_version: str, kind: str, name: str, namespace: str = "") -> bool:
-        """Delete a pod, or a namespace with what is in it."""
-        if kind == "Pod":
-            return self.objects.pop((kind, namespace, name), None) is not None
-        self.written.append(f"delete {name}")
-        if "stuck" not in self.breaks:
-            self.objects = {key: o for key, o in self.objects.items() if key != (kind, "", name) and key[1] != name}
-        return True
-
-    def _ambient(self, namespace: Mapping[str, Any]) -> bool:
-        return namespace["metadata"].get("labels", {}).get("istio.io/dataplane-mode") == "ambient"
-
-    def _mode(self) -> str:
-        found = self.objects.get(("PeerAuthentication", INSIDE, "probe"))
-        return str(found["spec"]["mtls"]["mode"]) if found else ""
-
-    def _marked(self) -> bool:
-        if "never" in self.breaks:
-            return False
-        if "forever" in self.breaks and "Namespace ambient-verify" in self.written[3:]:
-            return True
-        space = self.objects.get(("Namespace", "", INSIDE))
-        return bool(space and self._ambient(space))
-
-    def _live(self, manifest: dict[str, Any]) -> dict[str, Any]:
-        meta = manifest["metadata"]
-        where = manifest["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
-        node_name = where["nodeSelectorTerms"][0]["matchFields"][0]["values"][0]
-        live = pod(meta["namespace"], meta["name"], node_name, account=manifest["spec"]["serviceAccountName"])
-        if meta["namespace"] == INSIDE and self._marked():
-            live["metadata"]["annotations"]["ambient.istio.io/redirection"] = "enabled"
-            if "probes" in self.breaks:
-                live["status"]["containerStatuses"][0]["restartCount"] = 2
-        if "pull" in self.breaks:
-            live["status"]["conditions"][0]["status"] = "False"
-            live["status"]["containerStatuses"] = [
-                {"state": {"waiting": {"reason": "ErrImagePull", "message": "no such image"}}}
-            ]
-        return live
