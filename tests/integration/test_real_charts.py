@@ -4,32 +4,19 @@
 
 from __future__ import annotations
 
-import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import toolchain
-import yaml
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.client import Client
-from ansible_collections.alauda.ambient.plugins.module_utils.manifests.identity import Identity
 from devcluster import golang
+from real_charts import rendered, there
 
 OWN_APISERVER = True  # the checks look at the whole cluster
 
-Object = dict[str, Any]
-NAMESPACE = "other-mesh"
+Run = Callable[..., dict[str, Any]]
 BASE = {"version": "1.31.0", "gateway_api": "install", "fail_on": "never", "phase": ["pre"]}
-KINDS = (
-    "CustomResourceDefinition",
-    "Deployment",
-    "DaemonSet",
-    "MutatingWebhookConfiguration",
-    "ValidatingWebhookConfiguration",
-    "ClusterRole",
-)
 
 
 @dataclass(frozen=True)
@@ -68,51 +55,12 @@ CHARTS = (
 )
 
 
-def rendered(chart: Chart) -> Iterator[Object]:
-    """What the chart brings of the kinds that the checks look at; webhooks that concern nothing here."""
-    directory = golang.module_at(chart.module, chart.version, chart.checksum) / chart.folder
-    helm = toolchain.binaries("helm")["helm"]
-    command = [
-        helm,
-        "template",
-        "other",
-        directory,
-        "--include-crds",
-        "--namespace",
-        NAMESPACE,
-        "--kube-version",
-        "1.34",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    for obj in yaml.safe_load_all(done.stdout):
-        if obj and obj["kind"] in KINDS:
-            metadata = obj["metadata"]
-            metadata.pop("namespace", None)
-            if obj["kind"] in ("Deployment", "DaemonSet"):
-                metadata["namespace"] = NAMESPACE
-            for hook in obj.get("webhooks") or []:
-                hook["failurePolicy"] = "Ignore"
-                hook["namespaceSelector"] = {"matchLabels": {"none.invalid/no-such-namespace": "true"}}
-                hook["clientConfig"].pop("caBundle", None)
-            yield obj
-
-
 @pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.code)
-def test_a_mesh_is_found_by_what_its_own_chart_brings(
-    run_module: Callable[..., dict[str, Any]], client: Client, chart: Chart
-) -> None:
-    objects = list(rendered(chart))
-    client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}, "tests")
-    try:
-        for obj in objects:
-            client.apply(obj, "tests")
+def test_a_mesh_is_found_by_what_its_own_chart_brings(run_module: Run, client: Client, chart: Chart) -> None:
+    directory = golang.module_at(chart.module, chart.version, chart.checksum) / chart.folder
+    objects = list(rendered(directory))
+    with there(client, objects):
         result = run_module("check", BASE)
-    finally:
-        for obj in reversed(objects):
-            client.delete(Identity.of(obj))
-        deadline = time.monotonic() + 30
-        while any(client.get(Identity.of(obj)) for obj in objects) and time.monotonic() < deadline:
-            time.sleep(0.2)  # CRDs go in two steps
 
     assert {finding["code"] for finding in result["findings"]} == {chart.code}
     found = {finding["object"].partition(" ")[2].rpartition("/")[2] for finding in result["findings"]}
