@@ -11,6 +11,7 @@ from collections.abc import Iterable
 COMPONENT_NAMESPACES = ("istio-system", "istio-cni", "ztunnel")
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_LISTED = 12
 SYSTEM_NAMESPACES = frozenset({"cpaas-system", "sail-operator"})
 SYSTEM_PREFIXES = ("kube-", "openshift-")
 
@@ -33,4 +34,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint that names the nearest known word, else all of them."""
     candidates = sorted(known)
     close = difflib.get_close_matches(word, candidates, n=1)
-    return f"Did you mean {close[0]}?" if close else f"Known: {', '.join(candidates)}"
+    if close:
+        return f"Did you mean {close[0]}?"
+    more = f" and {len(candidates) - _LISTED} more" if len(candidates) > _LISTED else ""
+    return f"Known: {', '.join(candidates[:_LISTED])}{more}"

@@ -37,13 +37,14 @@ def _mesh(reader: Reader, value: Any) -> MeshSpec:
     fields = reader.mapping(ROOT, value, ("name", "namespaces", "waypoints"))
     name = fields.get("name", MeshSpec.name)
     reader.name(f"{ROOT}.name", name)
+    errors = len(reader.errors)
     waypoints = [
         read_waypoint(reader, path, entry)
         for path, entry in reader.entries(
             f"{ROOT}.waypoints", fields.get("waypoints"), "- {name: waypoint, namespace: shop}"
         )
     ]
-    known = frozenset(waypoint.ref for waypoint in waypoints)
+    known = frozenset(waypoint.ref for waypoint in waypoints) if len(reader.errors) == errors else None
     namespaces = [
         read_namespace(reader, path, entry, known)
         for path, entry in reader.entries(f"{ROOT}.namespaces", fields.get("namespaces"), "- name: …, state: …")

@@ -9,25 +9,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from .names import why_protected
-from .reader import Reader
+from .reader import Reader, shown
 from .spec import Autoscaling, Serves, WaypointSpec
 
 _KEYS = (
-    "allowed_namespaces",
-    "autoscaling",
-    "disruption_budget",
-    "existing",
-    "for",
-    "lock_down",
     "name",
     "namespace",
+    "for",
     "replicas",
+    "autoscaling",
     "resources",
-    "revision",
+    "disruption_budget",
     "spread",
+    "revision",
+    "allowed_namespaces",
+    "lock_down",
+    "existing",
 )
 #: What only the one who makes a waypoint can say.
 _OF_THE_MAKER = ("autoscaling", "disruption_budget", "replicas", "resources", "revision", "spread")
+_NO_WAYPOINT = "none"
 _MOST_PODS = 1000
 _LONGEST_NAME = 45  # the names of the objects beside it, such as its options, need room for their endings
 _REVISION = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
@@ -38,12 +39,15 @@ _TOPOLOGY = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0
 
 def read_waypoint(reader: Reader, path: str, value: Any) -> WaypointSpec:
     """The waypoint that the entry declares; its errors go to the reader."""
-    fields = reader.mapping(path, value, _KEYS)
+    fields = reader.entry(path, value, _KEYS, "{name: waypoint, namespace: shop}")
     if not fields:
         return WaypointSpec(name="", namespace="")
     name, namespace = fields.get("name", ""), fields.get("namespace", "")
-    if reader.name(f"{path}.name", name) and len(name) > _LONGEST_NAME:
-        reader.error(f"{path}.name", f"has {len(name)} characters", f"Use at most {_LONGEST_NAME}")
+    if reader.name(f"{path}.name", name):
+        if len(name) > _LONGEST_NAME:
+            reader.error(f"{path}.name", f"{shown(name)} has {len(name)} characters", f"Use at most {_LONGEST_NAME}")
+        if name == _NO_WAYPOINT:
+            reader.error(f"{path}.name", "none means no waypoint to Istio", "Choose another name")
     if reader.name(f"{path}.namespace", namespace) and why_protected(namespace):
         reader.error(
             f"{path}.namespace",
@@ -130,13 +134,15 @@ def _spread(reader: Reader, path: str, value: Any) -> tuple[str, ...]:
     keys = reader.entries(path, value, "[topology.kubernetes.io/zone]")
     for where, key in keys:
         if not isinstance(key, str) or not _TOPOLOGY.fullmatch(key):
-            reader.error(where, f"{key!r} is not a label of nodes", "Write topology.kubernetes.io/zone")
+            reader.error(where, f"{shown(key)} is not a label of nodes", "Write topology.kubernetes.io/zone")
     return tuple(str(key) for _where, key in keys)
 
 
 def _revision(reader: Reader, path: str, value: Any) -> str:
     if value and not (isinstance(value, str) and _REVISION.fullmatch(value)):
-        reader.error(path, f"{value!r} is not a revision", "Write it in quotes, as istiod has it, such as '1-31-0'")
+        reader.error(
+            path, f"{shown(value)} is not a revision", "Write it in quotes, as istiod has it, such as '1-31-0'"
+        )
     return str(value or "")
 
 
@@ -144,7 +150,7 @@ def _allowed(reader: Reader, path: str, value: Any) -> str | dict[str, str]:
     if value in ("same", "all"):
         return str(value)
     if not isinstance(value, Mapping):
-        reader.error(path, f"{value!r} does not say which namespaces", "Say same, all, or labels: {team: shop}")
+        reader.error(path, f"{shown(value)} does not say which namespaces", "Say same, all, or labels: {team: shop}")
         return "same"
     if not value:
         reader.error(path, "no labels are given", "Say all, or labels: {team: shop}")

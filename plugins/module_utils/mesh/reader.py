@@ -53,15 +53,23 @@ class Reader:
         lines += [f"  {error}" for error in self.errors[1:]]
         raise AmbientError("\n".join(lines))
 
-    def mapping(self, path: str, value: Any, known: Sequence[str]) -> Mapping[str, Any]:
-        """The fields of a mapping; empty where it is none."""
+    def mapping(self, path: str, value: Any, known: Sequence[str], example: str = "") -> Mapping[str, Any]:
+        """The fields of a mapping; empty where it is none. A key that is left empty is as good as not there."""
         if not isinstance(value, Mapping):
-            self.error(path, f"{type_name(value)} where a mapping is expected", f"Write {', '.join(known)} under it")
+            hint = f"Write {example}" if example else f"Write {', '.join(known)} under it"
+            self.error(path, f"{type_name(value)} where a mapping is expected", hint)
             return {}
         for key in value:
             if key not in known:
-                self.error(path, f"unknown key {str(key)!r}", did_you_mean(str(key), known))
-        return value
+                self.error(path, f"unknown key {shown(str(key))}", did_you_mean(str(key), known))
+        return {key: field for key, field in value.items() if field is not None}
+
+    def entry(self, path: str, value: Any, known: Sequence[str], example: str) -> Mapping[str, Any]:
+        """The fields of an entry of a list; one that says nothing at all is an error, too."""
+        fields = self.mapping(path, value, known, example)
+        if not fields and isinstance(value, Mapping) and all(key in known for key in value):
+            self.error(path, "the entry says nothing", f"Write {example}, or take it out")
+        return fields
 
     def entries(self, path: str, value: Any, example: str) -> list[tuple[str, Any]]:
         """The entries of a list, each with its path; nothing at all is an empty list."""
@@ -77,9 +85,9 @@ class Reader:
         if value == "" or value is None:
             self.error(path, "the name is missing", NAME_HINT)
         elif not isinstance(value, str):
-            self.error(path, f"{type_name(value)} where a string is expected", f"Quote it: '{value}'")
+            self.error(path, f"{type_name(value)} where a string is expected", _quote(value))
         elif not is_dns_label(value):
-            self.error(path, f"{value!r} is not a name that Kubernetes takes", NAME_HINT)
+            self.error(path, f"{shown(value)} is not a name that Kubernetes takes", NAME_HINT)
         else:
             return True
         return False
@@ -89,7 +97,7 @@ class Reader:
         value = fields.get(key, default)
         if isinstance(value, bool):
             return value
-        self.error(f"{path}.{key}", f"{_shown(value)} is neither true nor false", "Say true or false, without quotes")
+        self.error(f"{path}.{key}", f"{shown(value)} is neither true nor false", "Say true or false, without quotes")
         return default
 
     def word(self, path: str, value: Any, kind: type[E], what: str, default: E) -> E:
@@ -98,14 +106,14 @@ class Reader:
             return kind(value)
         except ValueError:
             known = [each.value for each in kind]
-            hint = did_you_mean(value, known) if isinstance(value, str) else f"Say {' or '.join(known)}"
-            self.error(path, f"{_shown(value)} is not {what}", hint)
+            hint = did_you_mean(value, known) if isinstance(value, str) else f"Say {one_of(known)}"
+            self.error(path, f"{shown(value)} is not {what}", hint)
             return default
 
     def whole(self, path: str, value: Any, low: int, high: int) -> int:
         """A whole number between two bounds, both included."""
         if isinstance(value, bool) or not isinstance(value, int):
-            self.error(path, f"{_shown(value)} is not a whole number", f"Give a number from {low} to {high}")
+            self.error(path, f"{shown(value)} is not a whole number", f"Give a number from {low} to {high}")
             return low
         if not low <= value <= high:
             self.error(path, f"{value} is out of range", f"Give a number from {low} to {high}")
@@ -126,12 +134,14 @@ class Reader:
             return {}
         for key, text in value.items():
             if not isinstance(key, str) or not _KEY.fullmatch(key):
-                self.error(path, f"{_shown(key)} is not a label", "Use letters, digits, '-', '_' and '.'")
+                self.error(path, f"{shown(key)} is not a label", "Use letters, digits, '-', '_' and '.'")
             elif not isinstance(text, str):
-                self.error(f"{path}[{key}]", f"{type_name(text)} where a string is expected", f"Quote it: '{text}'")
+                self.error(f"{path}[{key}]", f"{type_name(text)} where a string is expected", _quote(text))
             elif not _VALUE.fullmatch(text):
                 self.error(
-                    f"{path}[{key}]", f"{_shown(text)} is not a value of a label", "Use at most 63 letters and digits"
+                    f"{path}[{key}]",
+                    f"{shown(text)} is not a value of a label",
+                    "Use letters, digits, '-', '_' and '.', at most 63",
                 )
         return {str(key): str(text) for key, text in sorted(value.items(), key=str)}
 
@@ -141,7 +151,7 @@ class Reader:
         for key, amount in fields.items():
             if not isinstance(amount, (str, int, float)) or isinstance(amount, bool) or not _is_quantity(amount):
                 hint = "Write 100m or 2 for cpu, 128Mi or 1Gi for memory"
-                self.error(f"{path}.{key}", f"{_shown(amount)} is not a quantity", hint)
+                self.error(f"{path}.{key}", f"{shown(amount)} is not a quantity", hint)
         return {str(key): str(amount) for key, amount in fields.items()}
 
     def duplicates(self, root: str, names: Sequence[str], what: str) -> None:
@@ -157,11 +167,23 @@ class Reader:
             first.setdefault(name, index)
 
 
+def _quote(value: Any) -> str:
+    """What to do about a value that should be a string; YAML turns yes, on, 8 and the like into something else."""
+    if isinstance(value, bool):
+        return "Put it in quotes: YAML reads a bare on, off, yes or no as true or false"
+    return f"Quote it: '{value}'" if isinstance(value, (int, float)) else "Write a string"
+
+
 def _is_quantity(amount: Any) -> bool:
     return _QUANTITY.fullmatch(str(amount)) is not None
 
 
-def _shown(value: Any) -> str:
+def one_of(words: Sequence[str]) -> str:
+    """The words as a choice."""
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def shown(value: Any) -> str:
     """The value as far as a line holds it."""
-    text = repr(value)
+    text = str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}…"

@@ -53,16 +53,18 @@ def _fits(reader: Reader, path: str, waypoint: WaypointSpec, namespace: Namespac
     if waypoint.serves is Serves.NONE:
         reader.error(path, f"waypoint {ref} stands for no traffic", f"Say for: service in the entry of {ref}")
     elif not waypoint.serves.services and not by_account and ".services[" in path:
-        reader.error(path, f"waypoint {ref} stands for workloads, not for Services", f"Say for: all in that of {ref}")
-    if ref.namespace == namespace.name or waypoint.existing:
+        reader.error(
+            path, f"waypoint {ref} stands for workloads, not for Services", f"Say for: all in the entry of {ref}"
+        )
+    if waypoint.existing:
         return
-    if waypoint.allowed == "same":
+    if waypoint.allowed == "same" and ref.namespace != namespace.name:
         reader.error(
             path,
             f"waypoint {ref} takes no traffic of other namespaces",
             f"Say allowed_namespaces: {{{_NAME_LABEL}: {namespace.name}}} in the entry of {ref}",
         )
-    elif isinstance(waypoint.allowed, Mapping):
+    elif isinstance(waypoint.allowed, Mapping):  # which hold for its own namespace, too
         wanted = waypoint.allowed.get(_NAME_LABEL, namespace.name)
         if wanted != namespace.name:
             reader.error(
