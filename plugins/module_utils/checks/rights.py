@@ -4,14 +4,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ..mesh.spec import Allow, MeshSpec, NamespaceSpec
 from .context import Context
 from .findings import Outcome, Problem, Severity
 
 _HINT = "Run as a cluster administrator, or have this right granted"
 _WRITE = ("create", "patch")
 _SHOWN = 6
+#: From this many namespaces on, a right is asked for in the whole cluster.
+_MANY = 10
+_PATCH = ("get", "patch")
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,38 @@ RIGHTS = (
 _ESCALATION = Right("rbac.authorization.k8s.io", "clusterroles", ("bind", "escalate"))
 
 
+def needed(mesh: MeshSpec) -> tuple[Right, ...]:
+    """Every right that an installation uses, and those that waypoints and policies of the declaration add."""
+    where: dict[tuple[str, str, tuple[str, ...]], set[str]] = {}
+    for group, resource, verbs, namespace in _declared(mesh):
+        where.setdefault((group, resource, verbs), set()).add(namespace)
+    more = (
+        Right(group, resource, verbs, namespace)
+        for (group, resource, verbs), names in where.items()
+        for namespace in (sorted(names) if len(names) < _MANY else (None,))
+    )
+    return (*RIGHTS, *(right for right in more if right not in RIGHTS))
+
+
+def _declared(mesh: MeshSpec) -> Iterator[tuple[str, str, tuple[str, ...], str]]:
+    for waypoint in mesh.waypoints:
+        if not waypoint.existing:
+            yield "gateway.networking.k8s.io", "gateways", _WRITE, waypoint.namespace
+            yield "", "configmaps", _WRITE, waypoint.namespace
+    for namespace in mesh.enrolled():
+        for group, resource, verbs in _in_namespace(namespace):
+            yield group, resource, verbs, namespace.name
+
+
+def _in_namespace(namespace: NamespaceSpec) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    if namespace.strict or any(each.allow is Allow.PLAINTEXT for each in namespace.exceptions):
+        yield "security.istio.io", "peerauthentications", _WRITE
+    if namespace.default_deny or namespace.waypoints():
+        yield "security.istio.io", "authorizationpolicies", _WRITE
+    if namespace.services or namespace.service_accounts:
+        yield "", "services", _PATCH
+
+
 def rights_suffice(context: Context) -> Outcome:
     """AMB0103: every right that an installation uses is there."""
     cluster = context.cluster
@@ -69,7 +106,7 @@ def rights_suffice(context: Context) -> Outcome:
         return Outcome(note="cluster administrator")
     problems = [
         Problem(f"right on {right.where}", f"missing: {', '.join(verbs)}", _HINT)
-        for right, verbs in _missing(context, RIGHTS)
+        for right, verbs in _missing(context, needed(context.wishes.mesh))
     ]
     if len(problems) > _SHOWN:
         problems = [*problems[:_SHOWN], _rest(problems[_SHOWN:])]

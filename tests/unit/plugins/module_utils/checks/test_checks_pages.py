@@ -87,6 +87,18 @@ def test_the_page_of_a_mesh_names_every_signal(mesh: object) -> None:
     assert [signal for signal in signals if f"`{signal}`" not in text] == []
 
 
+#: Those whose own charts a test renders and finds, in tests/integration/test_real_charts.py and test_real_istio.py.
+REAL = {"AMB0203", "AMB0204", "AMB0205", "AMB0210", "AMB0209", "AMB0215", "AMB0216"}
+
+
+@pytest.mark.parametrize("mesh", MESHES, ids=lambda mesh: mesh.code)
+def test_the_page_of_a_mesh_that_no_chart_has_proven_says_so(mesh: object) -> None:
+    code = mesh.code  # type: ignore[attr-defined]
+    text = (PAGES / f"{code}.md").read_text()
+
+    assert ("unverified against a real installation" in text) is (code not in REAL)
+
+
 def test_there_is_no_page_without_a_check_and_the_index_is_complete() -> None:
     path = PAGES / "README.md"
     if os.environ.get("AMBIENT_UPDATE"):

@@ -7,8 +7,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.alauda.ambient.plugins.module_utils.checks.rights import RIGHTS
+from ansible_collections.alauda.ambient.plugins.module_utils.checks.context import Context, Wishes
+from ansible_collections.alauda.ambient.plugins.module_utils.checks.rights import RIGHTS, needed, rights_suffice
 from ansible_collections.alauda.ambient.plugins.module_utils.checks.signals import MESHES
+from ansible_collections.alauda.ambient.plugins.module_utils.checks.snapshot import Snapshot
+from ansible_collections.alauda.ambient.plugins.module_utils.mesh.spec import (
+    MeshSpec,
+    NamespaceSpec,
+    State,
+    WaypointRef,
+    WaypointSpec,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -103,6 +112,43 @@ def test_rights_of_someone_who_has_none_are_told_in_few_findings(world: Any, exa
 
     assert len(findings) == 8
     assert [finding.severity for finding in findings].count("warning") == 1
+
+
+def declared(count: int = 1) -> MeshSpec:
+    """Namespaces that are strict and deny by default, with a waypoint in the first."""
+    ref = WaypointRef("shop-0", "door")
+    spaces = [
+        NamespaceSpec(f"shop-{number}", State.L7, default_deny=True, waypoint=ref if number == 0 else None)
+        for number in range(count)
+    ]
+    off = NamespaceSpec("old", State.OFF, mtls="strict")
+    return MeshSpec(namespaces=(*spaces, off), waypoints=(WaypointSpec("door", "shop-0"),))
+
+
+def test_rights_for_what_is_declared_are_asked_for_too(world: Any) -> None:
+    limited = world()
+    limited.rights = {(verb, right.group, right.resource, right.namespace) for right in RIGHTS for verb in right.verbs}
+    context = Context(Snapshot(limited), Wishes(mesh=declared(), version="1.31.0"))
+    missing = {problem.object for problem in rights_suffice(context).problems if problem.severity is None}
+
+    assert missing == {
+        "right on gateways.gateway.networking.k8s.io in shop-0",
+        "right on configmaps in shop-0",
+        "right on peerauthentications.security.istio.io in shop-0",
+        "right on authorizationpolicies.security.istio.io in shop-0",
+    }
+    assert needed(MeshSpec()) == RIGHTS
+
+
+def test_rights_in_many_namespaces_are_asked_for_once() -> None:
+    added = set(needed(declared(300))) - set(RIGHTS)
+
+    assert {right.where for right in added} == {
+        "gateways.gateway.networking.k8s.io in shop-0",
+        "configmaps in shop-0",
+        "peerauthentications.security.istio.io",
+        "authorizationpolicies.security.istio.io",
+    }
 
 
 class TestGatewayApi:
