@@ -121,8 +121,16 @@ def _restart(seen: Observations, found: Restart, when: str) -> Verdict:
 
 CHECKS: tuple[Check[Observations], ...] = (
     Check("probe-waypoint", "A waypoint becomes ready", ("enrolled", "waypoint"), waypoint, no_waypoint),
-    Check("probe-methods", "It enforces a policy on methods", ("stand_in", "waypoint", "layer7"), methods, no_waypoint),
-    Check("probe-lock-down", "Nothing gets around it", ("stand_in", "waypoint", "bypass"), lock_down, no_waypoint),
+    Check(
+        "probe-methods",
+        "A waypoint enforces a policy on methods",
+        ("stand_in", "waypoint", "layer7"),
+        methods,
+        no_waypoint,
+    ),
+    Check(
+        "probe-lock-down", "Nothing gets around a waypoint", ("stand_in", "waypoint", "bypass"), lock_down, no_waypoint
+    ),
     Check(
         "probe-waypoint-restart",
         "Requests outlast a restart of a waypoint",

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from ..mesh.policies import DEFAULT_DENY, LOCK_DOWN, STRICT
 from ..mesh.spec import NamespaceSpec
+from ..mesh.waypoints import CLASS
 from .declared import selects
 from .declared_facts import gateway_targets
 from .facts import Facts
@@ -16,25 +17,25 @@ from .verdict import Check, Verdict, by_namespace, count, failed, not_proven, no
 from .ztunnel import NO_POLICY
 from .ztunnel_config import ZtunnelConfig
 
-WAYPOINT_CLASS = "istio-waypoint"
+NONE_DECLARED = "nothing of the kind is declared"
 
 _SITE = "Run playbooks/site.yml, and see who else changes these policies"
 
 
 def no_strict(facts: Facts) -> str:
     """Why there is no STRICT to look for."""
-    return "" if facts.declared.strict() else "mTLS is declared strict for no namespace"
+    return "" if facts.declared.strict() else NONE_DECLARED
 
 
 def no_deny(facts: Facts) -> str:
     """Why there is no default deny to look for."""
-    return "" if facts.declared.denying() else "default_deny is declared for no namespace"
+    return "" if facts.declared.denying() else NONE_DECLARED
 
 
 def nothing_narrowed(facts: Facts) -> str:
     """Why ztunnel needs to know of no policy."""
     asked = facts.declared.strict() or facts.declared.denying() or facts.declared.locked()
-    return "" if asked else "no policy of ztunnel's is declared"
+    return "" if asked else NONE_DECLARED
 
 
 def nothing_enrolled(facts: Facts) -> str:
@@ -145,7 +146,7 @@ def _for_other_gateways(facts: Facts, policy: Object) -> bool:
         for gateway in facts.gateways.value or []
         if namespace_of(gateway) == namespace_of(policy)
     }
-    return all(classes.get(name, WAYPOINT_CLASS) != WAYPOINT_CLASS for name in targets)
+    return all(classes.get(name, CLASS) != CLASS for name in targets)
 
 
 def enforced(facts: Facts) -> Verdict:

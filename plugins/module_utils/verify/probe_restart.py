@@ -12,15 +12,15 @@ from ..errors import AmbientError
 from . import facts
 from .cluster import ZTUNNEL
 from .declared import GATEWAY_NAME
-from .observations import Exchange, Restart
+from .observations import Restart
 from .pods import Object, is_ready, name_of, node_of
 from .probe_objects import INSIDE, MANAGER
 from .probe_tools import Tools
 from .probe_waypoint_objects import WAYPOINT
 
 _RESTARTED = "ambient.alauda.io/restarted"
-_PATIENCE = 2  # seconds that a request may take
-_PAUSE = 0.05  # seconds between two requests
+_BURST = 10  # requests that the client is told to make at once: telling it takes longer than asking
+_PAUSE = 0.02
 _JOIN = 20.0
 
 
@@ -71,8 +71,7 @@ class Restarts:
         trouble = "" if _is_renewed(old, now) else f"after {self.timeout:.0f} s no new pod has taken over"
         after = self.tools.ask(INSIDE)
         trouble = trouble or ("" if after.ok else f"afterwards {after.detail}")
-        failed = [answer for answer in load.answers if not answer.ok]
-        return Restart(len(load.answers), len(failed), self.tools.clock.now() - begin, trouble)
+        return Restart(load.asked, load.failed, self.tools.clock.now() - begin, trouble)
 
 
 def _is_renewed(old: Iterable[str], pods: list[Object]) -> bool:
@@ -81,26 +80,31 @@ def _is_renewed(old: Iterable[str], pods: list[Object]) -> bool:
 
 
 class _Load:
-    """Asks one request after the other, in a thread of its own. The client is in a pod: each takes a moment."""
+    """Asks without end, in a thread of its own."""
 
     def __init__(self, tools: Tools) -> None:
-        self.answers: list[Exchange] = []
+        self.asked = 0
+        self.failed = 0
         self._tools = tools
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._ask, daemon=True)
 
     def start(self) -> None:
-        """Begin, and have one answer before anything restarts."""
-        self.answers.append(self._tools.once(INSIDE, seconds=_PATIENCE))
+        """Begin, with some requests before anything restarts."""
+        self._burst()
         self._thread.start()
 
     def stop(self) -> None:
-        """End, after the request that is on its way."""
+        """End, after the requests that are on their way."""
         self._end.set()
         self._thread.join(_JOIN)
+
+    def _burst(self) -> None:
+        self.failed += self._tools.burst(INSIDE, _BURST)
+        self.asked += _BURST
 
     def _ask(self) -> None:
         while not self._end.wait(_PAUSE):
             # Where the API server did not get through to the client, no request was made.
             with contextlib.suppress(AmbientError):
-                self.answers.append(self._tools.once(INSIDE, seconds=_PATIENCE))
+                self._burst()

@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 SETTLE = 15.0  # seconds that a change may take to reach a pod's ztunnel
 
+_ERRORS = re.compile(r"(\d+)/\d+ requests had errors")
 _STATUS = re.compile(r"StatusCode=(\d+)")
 _ENVOY = re.compile(r"Server:istio-envoy|RBAC: access denied", re.IGNORECASE)
 
@@ -75,12 +76,24 @@ class Tools:
                 break
         return answer
 
-    def once(self, space: str, url: str = "", method: str = "GET", server: str = "", seconds: int = 3) -> Exchange:
+    def burst(self, space: str, count: int) -> int:
+        """Requests of a client to the server, 20 a second, each on a connection of its own: how many failed.
+
+        Where some got no answer at all, the client does not tell what the others got; they count as answered.
+        """
+        limits = ["--count", str(count), "--qps", "20", "--timeout", "2s", "--new-connection-per-request"]
+        command = ["/usr/local/bin/client", *limits, self.plan.url]
+        status, out, err = self.cluster.exec(space, self.plan.client, CONTAINER, command)
+        if status == 0:
+            return count - out.count("StatusCode=200")
+        found = _ERRORS.search(err or out)
+        return int(found[1]) if found else count
+
+    def once(self, space: str, url: str = "", method: str = "GET", server: str = "") -> Exchange:
         """One request of a namespace's client; the answer counts if it is the server's."""
         who, server = f"{space}/{self.plan.client}", server or self.plan.server
         words = ["--method", method] if method != "GET" else []
-        limits = ["--count", "1", "--timeout", f"{seconds}s"]
-        command = ["/usr/local/bin/client", *limits, *words, url or self.plan.url]
+        command = ["/usr/local/bin/client", "--count", "1", "--timeout", "3s", *words, url or self.plan.url]
         status, out, err = self.cluster.exec(space, self.plan.client, CONTAINER, command)
         found = _STATUS.search(out)
         code = int(found[1]) if status == 0 and found else 0

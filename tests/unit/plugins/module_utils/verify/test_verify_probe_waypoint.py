@@ -146,15 +146,12 @@ def test_nothing_is_restarted_unless_asked() -> None:
     assert not [line for line in world.written if "restart" in line or "Deployment" in line]
 
 
-def test_failed_requests_are_counted() -> None:
-    class Lossy(World):
-        def exec(self, namespace: str, pod: str, container: str, command: Any) -> tuple[int, str, str]:
-            lost = "2s" in command
-            return (1, "", "EOF") if lost else super().exec(namespace, pod, container, command)
-
-    evidence = probe(Lossy())["probe-ztunnel-restart"].verdict.evidence
-    assert "requests failed (100.0 %)" in evidence
-    assert "0 of" not in evidence.replace("100", "")
+@pytest.mark.parametrize(("how", "share"), [("loss", "30.0 %"), ("faults", "10.0 %")])
+def test_failed_requests_are_counted(how: str, share: str) -> None:
+    checked = probe(broken(how))
+    for name in ("probe-ztunnel-restart", "probe-waypoint-restart"):
+        verdict = checked[name].verdict
+        assert (verdict.result, f"requests failed ({share})" in verdict.evidence) == ("pass", True)
 
 
 def test_a_crash_while_the_waypoint_is_used_leaves_nothing() -> None:

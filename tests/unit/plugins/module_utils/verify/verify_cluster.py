@@ -139,6 +139,10 @@ class World:
         server = next(
             (name for (k, s, name) in list(self.objects) if k == "Pod" and s == INSIDE and "server" in name), ""
         )
+        if "--qps" in command and "loss" in self.breaks:
+            return 1, "", "fatal Error 3/10 requests had errors; first error: EOF"
+        if "--qps" in command:
+            return 0, "StatusCode=200\n" * (9 if "faults" in self.breaks else 10), ""
         if "10.1.0.7" in command[-1]:
             return 0, f"[0] StatusCode=200\n[0 body] Hostname={server.replace('server', 'late')}\n", ""
         if self._path(command) and "network" not in self.breaks:
