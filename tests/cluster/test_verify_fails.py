@@ -11,13 +11,16 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.connection import connect
 from ansible_collections.alauda.ambient.plugins.module_utils.progress import Progress
 from ansible_collections.alauda.ambient.plugins.module_utils.verify import facts, passive, probe, run
+from ansible_collections.alauda.ambient.plugins.module_utils.verify.declared import Declared
 from ansible_collections.alauda.ambient.plugins.module_utils.verify.live import LiveCluster
 from ansible_collections.alauda.ambient.plugins.module_utils.verify.pods import MODE_LABEL, REDIRECTION
 from ansible_collections.alauda.ambient.plugins.module_utils.verify.probe_objects import INSIDE, OUTSIDE
@@ -30,6 +33,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 pytestmark = pytest.mark.usefixtures("mesh")
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+WAYPOINT = CHECKOUT / "tests/environment/waypoint/waypoint.yaml"
 KUBECONFIG = CHECKOUT / os.environ.get("AMBIENT_DIR", "build/test") / "kubeconfig"
 VICTIM = "verify-victim"
 
@@ -100,18 +104,27 @@ def wait(until: Callable[[], bool], what: str, seconds: float = 90) -> None:
         time.sleep(0.5)
 
 
-def read(live: LiveCluster, declared: facts.Declared | None = None) -> Results:
+def read(live: LiveCluster, declared: Declared | None = None) -> Results:
     """The passive verifications, looked at once."""
-    found = facts.gather(live, declared or facts.Declared())
+    found = facts.gather(live, declared or Declared())
     return {item.id: item.as_dict() for item in judge(passive.CHECKS, found)}
 
 
-def prove(cluster: Any, images: Mapping[str, Any], *, image: str = "", timeout: float = 60) -> Results:
-    """The active verifications."""
+def prove(
+    cluster: Any, images: Mapping[str, Any], *, image: str = "", timeout: float = 60, waypoint: bool = False
+) -> Results:
+    """The active verifications; those of the waypoint and of restarts where they are asked for."""
     ref = image or images["echo"]["ref"]
-    request = run.Request("active", "default", facts.Declared(), ref, timeout, settle=0)
+    request = run.Request("active", "default", Declared(), ref, timeout, settle=0, waypoint=waypoint, disrupt=waypoint)
+    if waypoint and images["proxyv2"]["source"] == "built":
+        objects = yaml.safe_load(WAYPOINT.read_text())["items"]
+        request = replace(request, waypoint_manifests=[item for item in objects if item["kind"] != "Gateway"])
     answer = run.verify(cluster, request, Progress(None))
-    return {item["id"]: item for item in answer.data["checks"] if item["id"].startswith("probe-")}
+    return {
+        item["id"]: item
+        for item in answer.data["checks"]
+        if item["id"].startswith("probe-") and not item["evidence"].endswith("is false")
+    }
 
 
 def mend(live: LiveCluster) -> None:
@@ -270,7 +283,7 @@ def test_a_sound_mesh_has_nothing_that_fails(live: LiveCluster, victim: str, kub
 
 
 def test_what_is_declared_is_compared(live: LiveCluster, victim: str) -> None:
-    found = read(live, facts.Declared(enrolled=("default",), off=(VICTIM,)))["namespaces-as-declared"]
+    found = read(live, Declared(enrolled=("default",), off=(VICTIM,)))["namespaces-as-declared"]
     assert (found["result"], found["evidence"]) == ("fail", f"not enrolled: default; still enrolled: {VICTIM}")
 
 
@@ -311,17 +324,24 @@ def test_ztunnel_off_a_node(live: LiveCluster, kubectl: Kubectl, victim: str, wo
 def test_a_stand_in_that_hides_is_found_out(live: LiveCluster, images: dict[str, Any]) -> None:
     if not stand_in(live):
         pytest.skip("a real ztunnel carries the traffic here: there is no stand-in to hide")
-    results = prove(Hidden(live), images)
-    assert not_passed(results) == {"probe-identities": "fail", "probe-strict": "fail"}
+    results = prove(Hidden(live), images, waypoint=True)
+    failing = {name for name, result in not_passed(results).items() if result == "fail"}
+    assert failing == {"probe-identities", "probe-strict", "probe-methods", "probe-lock-down"}
+    assert "POST" in results["probe-methods"]["evidence"]
+    assert "another namespace's waypoint" in results["probe-lock-down"]["evidence"]
     assert "got 200" in results["probe-strict"]["evidence"]
 
 
 def test_the_probe_proves_what_can_be_proven(live: LiveCluster, images: dict[str, Any]) -> None:
-    results = prove(live, images)
+    results = prove(live, images, waypoint=True)
+    mend(live)
     if not stand_in(live):
         assert not_passed(results) == {}
         return
-    assert not_passed(results) == {"probe-identities": "not-proven", "probe-strict": "not-proven"}
+    unproven = {"probe-identities", "probe-strict", "probe-methods", "probe-lock-down"}
+    unproven |= {"probe-ztunnel-restart", "probe-waypoint-restart"}
+    assert not_passed(results) == dict.fromkeys(unproven, "not-proven")
+    assert "requests failed" in results["probe-ztunnel-restart"]["evidence"]
     assert all(results[name]["evidence"].startswith(STAND_IN) for name in ("probe-identities", "probe-strict"))
 
 
