@@ -40,6 +40,12 @@ def service(client: Client, namespace: str, name: str) -> None:
     client.create({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": [{"port": 80}]}})
 
 
+def recorded(client: Client, namespace: str) -> set[str]:
+    """The names of the objects in the inventory."""
+    kept = client.list("v1", "ConfigMap", namespace, label_selector="ambient.alauda.io/inventory")
+    return {json.loads(line)["object"][3] for each in kept for line in each["data"]["records"].splitlines()}
+
+
 def steps(writes: Writes) -> list[str]:
     """The writes since the last call as verb and name, without lock and inventory."""
     told = []
@@ -97,6 +103,7 @@ def test_a_change_widens_first_and_narrows_last_in_both_directions(
         done = apply(one_way(namespace, new), prune=True)
         assert reported(done) == order
         assert steps(writes) == [f"{'delete' if word == 'deleted' else 'write'} {name}" for name, word in order]
+        assert recorded(client, namespace) == {name for name, word in order if word in ("created", "changed")}
         again = apply(one_way(namespace, new), prune=True)
         assert (again["changed"], again["prune"], writes()) == (False, [], [])
 
@@ -184,12 +191,12 @@ def test_a_kill_in_between_leaves_no_orphan(
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(Client, "apply", killed)
         apply(one_way(namespace, "b"), prune=True)
-    kept = client.list("v1", "ConfigMap", namespace, label_selector="ambient.alauda.io/inventory")
-    records = [json.loads(line)["object"][3] for each in kept for line in each["data"]["records"].splitlines()]
-    assert {"gateway-b", "only-b", "service-b", "open-a", "gateway-a"} <= set(records), "old and new are known"
+    old_and_new = {"gateway-b", "only-b", "service-b", "open-a", "gateway-a"}
+    assert old_and_new <= recorded(client, namespace)
     apply(one_way(namespace, "b"), prune=True)
     left = client.list("v1", "ConfigMap", namespace, label_selector="!ambient.alauda.io/inventory")
     assert sorted(each["metadata"]["name"] for each in left) == ["gateway-b", "only-b", "open-b"]
+    assert recorded(client, namespace) == {"gateway-b", "only-b", "open-b", "service-b", namespace}
     assert apply(one_way(namespace, "b"), prune=True)["changed"] is False
 
 
