@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import toolchain
+from ansible_collections.alauda.ambient.plugins.module_utils.checks import versions
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.client import Client
-from devcluster import assets
+from devcluster import assets, golang
 from real_charts import NAMESPACE, Object, rendered, there
 
 OWN_APISERVER = True  # the checks look at the whole cluster
@@ -35,6 +37,17 @@ def _crds(client: Client) -> None:
     assert definitions
     for obj in definitions:
         client.apply(obj, "helm")
+
+
+def test_the_bundles_from_which_istio_reads_each_kind_are_those_of_its_source() -> None:
+    module = golang.module_directory(assets.ISTIO, "istio.io/istio")
+    text = (module / "pkg/config/schema/gatewayapi/minimumversions.go").read_text()
+    found = re.findall(r'"(\w+)\.gateway\.networking\.k8s\.io": +semver\.New\((\d+), (\d+), (\d+),', text)
+    least = {plural: tuple(map(int, version)) for plural, *version in found}
+    needs = versions.needs_of(toolchain.ISTIO_VERSION)
+
+    assert least and needs
+    assert needs.gateway_api == {**least, "listenersets": (1, 5, 0)}
 
 
 @pytest.mark.parametrize("revision", ["", "1-30"])

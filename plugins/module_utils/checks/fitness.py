@@ -17,8 +17,11 @@ GATEWAY_API_GROUP = "gateway.networking.k8s.io"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 BUNDLE = f"{GATEWAY_API_GROUP}/bundle-version"
 _NEEDED_CRDS = ("gatewayclasses", "gateways", "grpcroutes", "httproutes", "referencegrants")
-#: In the version that only bundles before 1.5.0 serve, by plural.
-_OLD_KINDS = {"tlsroutes": Resource("gateway.networking.k8s.io/v1alpha2", "TLSRoute", metadata_only=True)}
+#: In the version that too old a bundle serves, by plural.
+_OLD_KINDS = {
+    "tcproutes": Resource("gateway.networking.k8s.io/v1alpha2", "TCPRoute", metadata_only=True),
+    "tlsroutes": Resource("gateway.networking.k8s.io/v1alpha2", "TLSRoute", metadata_only=True),
+}
 
 
 def api_reachable(context: Context) -> Outcome:

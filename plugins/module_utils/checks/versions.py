@@ -25,7 +25,7 @@ class Needs:
     gateway_api: Mapping[str, tuple[int, int, int]]
 
 
-#: From 1.30 on Istio reads TLSRoute and ListenerSet only in the versions that the bundle 1.5.0 serves.
+#: As in pkg/config/schema/gatewayapi/minimumversions.go of Istio 1.30; a ListenerSet is in no older bundle anyhow.
 _GATEWAY_API = {
     "backendtlspolicies": (1, 4, 0),
     "grpcroutes": (1, 1, 0),
@@ -34,7 +34,7 @@ _GATEWAY_API = {
 }
 ISTIO = {
     "1.30": Needs(kubernetes=(32, 36), gateway_api=_GATEWAY_API),
-    "1.31": Needs(kubernetes=(32, 36), gateway_api=_GATEWAY_API),
+    "1.31": Needs(kubernetes=(32, 36), gateway_api={**_GATEWAY_API, "tcproutes": (1, 6, 0)}),
 }
 
 #: The last version whose CNI agent captures hostNetwork pods.

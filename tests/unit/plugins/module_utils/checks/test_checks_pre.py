@@ -187,7 +187,7 @@ class TestGatewayApi:
         assert finding.message == "Gateway API CRDs are missing: httproutes, referencegrants"
 
     def test_required_and_too_old_for_what_nobody_has(self, world: Any, examine: Any, make: Any) -> None:
-        crds = [*gateway_crds(make, "v1.4.1"), self.bundle(make, "tcproutes", "v1.0.0")]
+        crds = [*gateway_crds(make, "v1.4.1"), self.bundle(make, "udproutes", "v1.0.0")]
 
         assert statuses(examine(world(*crds), "AMB0104", gateway_api="require")) == {"AMB0104": "pass"}
 
@@ -201,6 +201,7 @@ class TestGatewayApi:
         [
             ("tlsroutes", "v1.4.1", "warning"),
             ("tlsroutes", "v1.5.0", ""),
+            ("tcproutes", "v1.5.0", "warning"),
             ("listenersets", "v1.4.0", "warning"),
             ("backendtlspolicies", "v1.3.0", "warning"),
             ("grpcroutes", "v1.0.0", "error"),
@@ -229,6 +230,9 @@ class TestGatewayApi:
             "CustomResourceDefinition tlsroutes.gateway.networking.k8s.io",
         )
         assert finding.message.endswith("without a word; 2 are there")
+        tcp = self.bundle(make, "tcproutes", "v1.5.0")
+        older = examine(world(*gateway_crds(make, "v1.5.0"), tcp), "AMB0104", gateway_api="require", version="1.30.4")
+        assert not older.findings
         blind = examine(world(*crds, *routes, denied=("TLSRoute",)), "AMB0104", gateway_api="require")
         assert only_finding(blind).severity == "warning"
 
@@ -432,7 +436,7 @@ KINDS = (
 DENIABLE = (*KINDS, *WEBHOOKS, "Subscription")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_mixture_of_signs_crashes_it_or_passes_a_running_mesh(
     world: Any, examine: Any, make: Any, installation: Any, data: st.DataObject
