@@ -164,7 +164,7 @@ def _pod_security(context: Context) -> Iterator[Problem]:
     for namespace in context.cluster.all(NAMESPACES):
         level = wanted.get(name_of(namespace))
         live = labels_of(namespace).get(ENFORCE, level)
-        if level != live and not is_ours(namespace):
+        if level and level != live and not is_ours(namespace):  # all others are not for components
             holders = ", ".join(field_holders(namespace, ENFORCE)) or "somebody"
             yield Problem(
                 describe("Namespace", namespace),

@@ -169,6 +169,8 @@ class TestRoom:
         assert finding.message.startswith("its Pod Security level is baseline, held by kubectl-label;")
         for fine in ({ENFORCE: "privileged"}, {}, {**OURS, ENFORCE: "baseline"}):
             assert not examine(world(make("Namespace", "ztunnel", labels=fine)), "AMB0110", planned=planned).findings
+        others = make("Namespace", "shop", labels={ENFORCE: "restricted"}, managers={ENFORCE: ["kubectl-label"]})
+        assert not examine(world(others), "AMB0110", planned=planned).findings
 
 
 class TestImages:
