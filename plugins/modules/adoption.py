@@ -75,7 +75,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 batches:
-  description: The namespaces that change together, in the order of the declaration.
+  description:
+    - The namespaces that change together, in the order of the declaration. Those that are no longer declared come last,
+      where the plan takes away what is ours there.
   type: list
   elements: dict
   returned: success
@@ -88,8 +90,12 @@ batches:
       description: The files to apply one after the other, limited to these namespaces and with prune.
       type: list
       elements: str
+    undo_steps:
+      description: The files that bring back what was there before, applied one after the other in the same way.
+      type: list
+      elements: str
     undo:
-      description: The file that brings back what was there before, applied in the same way.
+      description: The last of these.
       type: str
 waves:
   description: The waves before the namespaces in which objects of other roles are to be written.

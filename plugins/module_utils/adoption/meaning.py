@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..manifests.items import Item
-from ..mesh.facts import Facts
+from ..mesh.facts import Facts, Policy
 from ..mesh.patches import ENROLMENT_MANAGER, NO_WAYPOINT, USE_WAYPOINT, USE_WAYPOINT_NAMESPACE
 from ..mesh.policies import DEFAULT_DENY, LOCK_DOWN, STRICT, names_clients
 from ..mesh.spec import MODE_AMBIENT, MODE_LABEL, MeshSpec, NamespaceSpec
@@ -102,10 +102,11 @@ def _way(waypoint: str, one: bool = False) -> str:
 
 def _of_guards(namespace: NamespaceSpec, mesh: MeshSpec, old: View, new: View) -> list[str]:
     lines = []
-    for principal in sorted(new.locked - old.locked):
-        lines.append(f"pods of namespace {namespace.name} take calls from {principal} alone")
+    if new.locked - old.locked:
+        lines.append(f"pods of namespace {namespace.name} take calls from {' and '.join(sorted(new.locked))} alone")
     if old.locked - new.locked:
-        lines.append(f"pods of namespace {namespace.name} may be called past waypoints that locked them down")
+        gone = " and ".join(sorted(old.locked - new.locked))
+        lines.append(f"pods of namespace {namespace.name} are no longer locked down to {gone}")
     for ref in sorted(namespace.waypoints()):
         if not mesh.waypoint(ref).lock_down:
             lines.append(f"NOT LOCKED DOWN: pods behind waypoint {ref} may be called past it (lock_down: false)")
@@ -117,8 +118,12 @@ def _of_policies(namespace: NamespaceSpec, old: View, new: View, facts: Facts) -
     if seen is None or (old.waypoint, dict(old.bound)) == (new.waypoint, dict(new.bound)):
         return []
     return [
-        f"AuthorizationPolicy {policy.namespace}/{policy.name} tells clients apart; its pods see the waypoint from now "
-        "on, which is let in beside it: attach a copy to the Services by targetRefs"
+        f"AuthorizationPolicy {policy.namespace}/{policy.name} {_says(policy)}; its pods see the waypoint from now on, "
+        "which is let in beside it: attach a copy to the Services by targetRefs"
         for policy in (*seen.policies, *facts.root_policies)
-        if policy.action == "ALLOW" and names_clients(policy)
+        if policy.action == "ALLOW" and (names_clients(policy) or not policy.rules)
     ]
+
+
+def _says(policy: Policy) -> str:
+    return "tells clients apart" if policy.rules else "lets nobody in"

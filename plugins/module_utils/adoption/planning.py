@@ -21,9 +21,9 @@ from ..mesh.objects import namespace_items
 from ..mesh.parse import parse_mesh
 from ..mesh.patches import ROLE
 from ..mesh.selectors import Selector, check_selectors
-from ..mesh.spec import MeshSpec
+from ..mesh.spec import MeshSpec, NamespaceSpec, State
 from .meaning import View, told
-from .steps import batches, by_namespace, changing, in_steps, without_default_deny
+from .steps import batches, by_namespace, changing, in_steps, way_back, without_default_deny
 
 _PENDING = ("created", "changed", "deleted", "released", "candidate", "failed", "pending")
 
@@ -89,33 +89,33 @@ def plan_steps(wanted: Wanted, client: Client) -> Steps:
     inventory = Inventory(client, wanted.inventory_namespace, wanted.mesh.name)
     held = by_namespace(held_in(client, inventory, ROLE, wanted.changing))
     target, relaxed = wanted.items(wanted.mesh), wanted.items(without_default_deny(wanted.mesh))
-    specs = {namespace.name: namespace for namespace in wanted.mesh.namespaces}
+    specs = {name: NamespaceSpec(name, State.OFF) for name in wanted.changing}
+    specs |= {namespace.name: namespace for namespace in wanted.mesh.namespaces}
     lines: list[str] = []
     narrowed: list[str] = []
     for name in wanted.changing:
-        lines += told(specs[name], wanted.mesh, held.get(name, []), target[name], wanted.facts)
-        if View.of(target[name]).strict and not View.of(held.get(name, [])).strict:
+        lines += told(specs[name], wanted.mesh, held.get(name, []), target.get(name, []), wanted.facts)
+        if View.of(target.get(name, [])).strict and not View.of(held.get(name, [])).strict:
             narrowed.append(name)
     found = []
     for number, names in enumerate(batches(wanted.changing, wanted.batch_size)):
-        paths = [in_steps(held.get(name, []), target[name], relaxed[name]) for name in names]
-        found.append(
-            {
-                "namespaces": names,
-                "steps": [
-                    _dump(wanted.work_dir / f"{number}-{step}.json", (_at(path, step, steps) for path in paths))
-                    for steps in (max(map(len, paths)),)
-                    for step in range(steps)
-                ],
-                "undo": _dump(wanted.work_dir / f"{number}-undo.json", (held.get(name, []) for name in names)),
-            }
-        )
+        before = [held.get(name, []) for name in names]
+        paths = [
+            in_steps(old, target.get(name, []), relaxed.get(name, [])) for old, name in zip(before, names, strict=True)
+        ]
+        backward = [way_back(old, path) for old, path in zip(before, paths, strict=True)]
+        undo_steps = _dump_all(wanted.work_dir, f"{number}-undo", backward)
+        steps = _dump_all(wanted.work_dir, str(number), paths)
+        found.append({"namespaces": names, "steps": steps, "undo_steps": undo_steps, "undo": undo_steps[-1]})
     return Steps(found, lines, narrowed)
 
 
-def _at(path: Sequence[list[Item]], step: int, steps: int) -> list[Item]:
-    """The items of a namespace in a step of its batch: whoever has fewer steps makes them last."""
-    return path[max(0, step - (steps - len(path)))]
+def _dump_all(folder: Path, name: str, paths: Sequence[Sequence[list[Item]]]) -> list[str]:
+    """Write a file for each step of a batch: whoever has fewer steps is done earlier."""
+    return [
+        _dump(folder / f"{name}-{step}.json", (path[min(step, len(path) - 1)] for path in paths))
+        for step in range(max(map(len, paths)))
+    ]
 
 
 def _dump(file: Path, parts: Iterable[Iterable[Item]]) -> str:

@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from .facts import Labels, NamespaceFacts, Workload, behind, matches
+from .facts import Labels, NamespaceFacts, Service, Workload, behind, matches
 from .names import did_you_mean
 from .reader import Reader
-from .spec import AccountBinding, MeshSpec, NamespaceSpec, WaypointRef
+from .spec import AccountBinding, MeshSpec, NamespaceSpec, ServiceBinding, WaypointRef
 
 _TEMPLATES = ("Deployment", "StatefulSet", "DaemonSet")
 
@@ -28,9 +28,15 @@ class Bound:
 
 @dataclass(frozen=True)
 class Scope:
-    """Pods of a namespace, all or those with the labels, and the waypoints through which they are called."""
+    """Pods of a namespace, all or those with the labels.
+
+    Attributes:
+        behind: the waypoints through which they are called.
+        refs: these, and those of pods that may be the same ones: they have to be let in, too.
+    """
 
     selector: Labels
+    behind: frozenset[WaypointRef]
     refs: frozenset[WaypointRef]
 
 
@@ -46,11 +52,11 @@ def bound_in(reader: Reader, namespace: NamespaceSpec, mesh: MeshSpec, seen: Nam
                 f"{each.ref or 'none'}",
                 "Keep one of the entries under services and service_accounts",
             )
+    bound = list(found.values())
     if seen is None:
         _refuse_unknown_rest(reader, namespace, mesh)
-    elif not namespace.waypoint:
-        _refuse_second_ways(reader, namespace, mesh, seen, found.values())
-    return list(found.values())
+    _refuse_second_ways(reader, namespace, mesh, seen or NamespaceFacts(), bound)
+    return bound
 
 
 def scopes_in(namespace: NamespaceSpec, bound: Iterable[Bound], seen: NamespaceFacts | None) -> list[Scope]:
@@ -59,18 +65,26 @@ def scopes_in(namespace: NamespaceSpec, bound: Iterable[Bound], seen: NamespaceF
     A lock-down for the whole namespace has to admit each of them, for policies know no "all pods but". Selectors that
     one pod may fit are widened by each other's waypoints, so that no two policies refuse it together.
     """
-    if namespace.waypoint and not any(each.ref is None for each in bound):
-        return [Scope({}, namespace.waypoints())]
-    with_ref = [(each.selector, each.ref) for each in bound if each.ref]
-    if namespace.waypoint and seen is not None:
+    if _as_a_whole(namespace):
+        return [Scope({}, namespace.waypoints(), namespace.waypoints())]
+    return _widened(_with_waypoint(namespace, bound, seen or NamespaceFacts()))
+
+
+def _as_a_whole(namespace: NamespaceSpec) -> bool:
+    """Whether all pods of the namespace stand behind waypoints."""
+    return namespace.waypoint is not None and all(service.waypoint for service in namespace.services)
+
+
+def _with_waypoint(
+    namespace: NamespaceSpec, bound: Iterable[Bound], seen: NamespaceFacts
+) -> list[tuple[Labels, WaypointRef]]:
+    """The pods that are called through a waypoint, by their labels."""
+    found = [(each.selector, each.ref) for each in bound if each.ref and each.selector]
+    if namespace.waypoint:
         named = {each.name for each in bound if each.kind == "Service"}
-        free = [each.selector for each in bound if each.ref is None]
-        with_ref += [
-            (service.selector, namespace.waypoint)
-            for service in seen.services
-            if service.selector and service.name not in named and service.selector not in free
-        ]
-    return _widened(with_ref)
+        rest = (service.selector for service in seen.services if service.name not in named)
+        found += [(selector, namespace.waypoint) for selector in rest if selector]
+    return found
 
 
 def _widened(found: Iterable[tuple[Labels, WaypointRef]]) -> list[Scope]:
@@ -80,7 +94,7 @@ def _widened(found: Iterable[tuple[Labels, WaypointRef]]) -> list[Scope]:
     scopes = []
     for key in sorted(by_selector):
         refs = {ref for other in by_selector if _compatible(key, other) for ref in by_selector[other]}
-        scopes.append(Scope(dict(key), frozenset(refs)))
+        scopes.append(Scope(dict(key), frozenset(by_selector[key]), frozenset(refs)))
     return scopes
 
 
@@ -105,10 +119,18 @@ def _services(reader: Reader, namespace: NamespaceSpec, mesh: MeshSpec, seen: Na
                 f"the Service has another selector: {_words(live[binding.name].selector)}",
                 "Correct it, or take it out: it is read from the cluster",
             )
-        if not selector and _locks(mesh, binding.waypoint) and not namespace.waypoint:
-            hint = "Write the Service's selector here, or say lock_down: false in the entry of its waypoint"
-            reader.error(f"{path}.selector", "which pods to lock down is not known without a cluster", hint)
+        if not selector and _locks(mesh, binding.waypoint) and not _as_a_whole(namespace):
+            _refuse_unknown_pods(reader, path, binding, seen)
         yield Bound("v1", "Service", binding.name, binding.waypoint, selector)
+
+
+def _refuse_unknown_pods(reader: Reader, path: str, binding: ServiceBinding, seen: NamespaceFacts | None) -> None:
+    if seen is None:
+        hint = "Write the Service's selector here, or say lock_down: false in the entry of its waypoint"
+        reader.error(f"{path}.selector", "which pods to lock down is not known without a cluster", hint)
+    else:
+        hint = f"Say lock_down: false in the entry of {binding.waypoint}"
+        reader.error(path, "the Service has no selector: which pods to lock down is not known", hint)
 
 
 def _locks(mesh: MeshSpec, ref: WaypointRef | None) -> bool:
@@ -146,12 +168,14 @@ def _services_of(
         if binding.name not in accounts:
             continue
         found = True
+        if len(accounts) > 1 and service.name in {each.name for each in namespace.services}:
+            continue  # it says itself where it goes
         if len(accounts) > 1:
             reader.error(
                 path,
                 f"Service {namespace.name}/{service.name} leads to pods of several service accounts: "
                 f"{', '.join(accounts)}",
-                "Bind that Service under services, or give it pods of one account",
+                "Bind that Service itself under services, or have it lead to pods of one account",
             )
         yield Bound("v1", "Service", service.name, binding.waypoint, service.selector)
     if not found:
@@ -173,9 +197,15 @@ def _templates_of(
                 f"Put {label} on its pods there, and take the entry out",
             )
         elif workload.kind not in _TEMPLATES:
-            reader.error(path, f"{where} has no template: its labels cannot be rolled out", "Label it yourself")
+            label = f"istio.io/use-waypoint={binding.waypoint.name}"
+            reader.error(
+                path,
+                f"{where} has no template by which its labels could be rolled out",
+                f"Put {label} on it where it is made, and take the entry out",
+            )
         else:
-            yield Bound(workload.api_version, workload.kind, workload.name, binding.waypoint, workload.selector)
+            selector = workload.selector or workload.labels  # it may know its pods by expressions
+            yield Bound(workload.api_version, workload.kind, workload.name, binding.waypoint, selector)
 
 
 def _refuse_unknown_rest(reader: Reader, namespace: NamespaceSpec, mesh: MeshSpec) -> None:
@@ -190,24 +220,42 @@ def _refuse_unknown_rest(reader: Reader, namespace: NamespaceSpec, mesh: MeshSpe
 
 
 def _refuse_second_ways(
-    reader: Reader, namespace: NamespaceSpec, mesh: MeshSpec, seen: NamespaceFacts, found: Iterable[Bound]
+    reader: Reader, namespace: NamespaceSpec, mesh: MeshSpec, seen: NamespaceFacts, bound: list[Bound]
 ) -> None:
-    """Services that lead to locked pods, and that have no waypoint: their callers would be refused."""
-    locked = [each for each in found if _locks(mesh, each.ref)]
-    named = {each.name for each in found if each.kind == "Service"}
-    for service in seen.services:
-        if service.name in named:
-            continue
-        pods = behind(service, seen.workloads)
-        for each in locked:
-            if any(matches(each.selector, workload.labels) for workload in pods):
+    """Services that lead to locked pods, and that are called without a waypoint: their callers would be refused."""
+    if _as_a_whole(namespace):
+        return
+    locked = [(selector, ref) for selector, ref in _with_waypoint(namespace, bound, seen) if _locks(mesh, ref)]
+    for path, service in _called_directly(namespace, seen, bound):
+        for selector, ref in locked:
+            if _share_pods(service.selector, selector, seen.workloads):
                 reader.error(
-                    namespace.path,
-                    f"Service {namespace.name}/{service.name} leads to pods behind waypoint {each.ref}, too, without "
-                    "it: its callers would be refused",
-                    f"Bind it under services, or say lock_down: false in the entry of {each.ref}",
+                    path,
+                    f"Service {namespace.name}/{service.name} leads to pods behind waypoint {ref}, too, without it: "
+                    "its callers would be refused",
+                    f"Bind it to the waypoint under services, or say lock_down: false in the entry of {ref}",
                 )
                 break
+
+
+def _called_directly(
+    namespace: NamespaceSpec, seen: NamespaceFacts, bound: Iterable[Bound]
+) -> Iterator[tuple[str, Service]]:
+    """The Services that no waypoint stands before, each with the path of what says so."""
+    places = {service.name: f"{namespace.path}.services[{index}]" for index, service in enumerate(namespace.services)}
+    services = {each.name: each for each in bound if each.kind == "Service"}
+    for name, each in services.items():
+        if each.ref is None:
+            yield places[name], Service(name, each.selector)
+    if not namespace.waypoint:
+        yield from ((namespace.path, service) for service in seen.services if service.name not in services)
+
+
+def _share_pods(one: Labels, other: Labels, workloads: Iterable[Workload]) -> bool:
+    """Whether two selectors pick the same pods, those that are there or any that could come."""
+    if matches(one, other) or matches(other, one):
+        return True
+    return any(matches(one, workload.labels) and matches(other, workload.labels) for workload in workloads)
 
 
 def _words(labels: Mapping[str, str]) -> str:

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from .parse_namespace import read_namespace
 from .parse_waypoint import read_waypoint
 from .reader import Reader
 from .references import check_references
-from .spec import MeshSpec
+from .spec import MeshSpec, WaypointRef, WaypointSpec
 
 ROOT = "ambient_mesh"
 
@@ -44,7 +45,7 @@ def _mesh(reader: Reader, value: Any) -> MeshSpec:
             f"{ROOT}.waypoints", fields.get("waypoints"), "- {name: waypoint, namespace: shop}"
         )
     ]
-    known = frozenset(waypoint.ref for waypoint in waypoints) if len(reader.errors) == errors else None
+    known = _by_namespace(waypoints) if len(reader.errors) == errors else None
     namespaces = [
         read_namespace(reader, path, entry, known)
         for path, entry in reader.entries(f"{ROOT}.namespaces", fields.get("namespaces"), "- name: …, state: …")
@@ -56,3 +57,10 @@ def _mesh(reader: Reader, value: Any) -> MeshSpec:
         "waypoint",
     )
     return MeshSpec(name=str(name), namespaces=tuple(namespaces), waypoints=tuple(waypoints))
+
+
+def _by_namespace(waypoints: Iterable[WaypointSpec]) -> dict[str, list[WaypointRef]]:
+    found: dict[str, list[WaypointRef]] = {}
+    for waypoint in waypoints:
+        found.setdefault(waypoint.namespace, []).append(waypoint.ref)
+    return found

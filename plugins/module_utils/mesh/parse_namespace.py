@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .names import did_you_mean, is_dns_label, why_protected
@@ -44,7 +44,7 @@ _MTLS = ("strict", "permissive")
 _NO_WAYPOINT = "none"
 _REF_HINT = "Write its name, or NAMESPACE/NAME"
 
-Known = Set[WaypointRef]
+Known = Mapping[str, Sequence[WaypointRef]]  # by namespace
 
 
 def read_namespace(reader: Reader, path: str, value: Any, known: Known | None) -> NamespaceSpec:
@@ -130,7 +130,7 @@ def _waypoint(
         return read_ref(reader, path, value, name)
     if known is None:
         return None
-    here = sorted(ref for ref in known if ref.namespace == name)
+    here = sorted(known.get(name, ()))
     if len(here) == 1:
         return here[0]
     if here:

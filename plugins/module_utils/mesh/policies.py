@@ -29,6 +29,12 @@ DEFAULT_DENY = "ambient-default-deny"
 LOCK_DOWN = "ambient-only-"
 ADMITS = "ambient-admit-"
 PLAINTEXT = "ambient-plaintext-"
+BESIDE_DENY = "-deny"  # the ending of the one that goes with the default deny
+OURS = (STRICT, DEFAULT_DENY, LOCK_DOWN, ADMITS, PLAINTEXT)
+_OF_A_CLIENT = (
+    *("principals", "notPrincipals", "namespaces", "notNamespaces", "serviceAccounts", "notServiceAccounts"),
+    *("ipBlocks", "notIpBlocks"),
+)
 
 
 def policy_items(
@@ -38,16 +44,17 @@ def policy_items(
     objects = [(waves.LOCK_DOWN, obj) for obj in _narrowing(namespace, mesh, scopes, trust)]
     objects += [(waves.POLICIES, obj) for obj in _plaintext(namespace)]
     if namespace.default_deny and namespace.waypoints():
-        objects.append((waves.POLICIES, _admits(namespace, {}, trust)))
+        objects.append((waves.POLICIES, _admits(namespace, {}, trust, BESIDE_DENY)))
     return [Item(own(obj, mesh.name), wave, role=role) for wave, obj in objects]
 
 
 def admitting_items(
     namespace: NamespaceSpec, mesh: MeshSpec, policies: Iterable[Policy], trust: str, role: str
 ) -> list[Item]:
-    """An ALLOW of ours beside each of others' that ztunnel enforces: behind a waypoint the pods see its identity."""
-    if namespace.default_deny:  # the one without a selector admits already
-        return []
+    """An ALLOW of ours beside each of others' that ztunnel enforces: behind a waypoint the pods see its identity.
+
+    Also where the one beside a default deny admits already: that one goes with the default deny, and these stay.
+    """
     allowing = {tuple(sorted(policy.selector.items())) for policy in policies if policy.action == "ALLOW"}
     admits = [own(_admits(namespace, dict(key), trust), mesh.name) for key in sorted(allowing)]
     return [Item(obj, waves.POLICIES, role=role) for obj in admits]
@@ -59,8 +66,8 @@ def refuse_blind_denials(reader: Reader, namespace: NamespaceSpec, policies: Ite
         if policy.action == "DENY" and any(_names_clients(rule) for rule in policy.rules):
             reader.error(
                 namespace.path,
-                f"AuthorizationPolicy {policy.namespace}/{policy.name} denies by the identity of the client, and "
-                "behind a waypoint the pods see the waypoint's",
+                f"AuthorizationPolicy {policy.namespace}/{policy.name} denies by who the client is, and behind "
+                "a waypoint the pods see the waypoint",
                 "Attach it to the Services by targetRefs, so that the waypoint enforces it",
             )
 
@@ -71,16 +78,15 @@ def applying(seen: NamespaceFacts, facts: Facts) -> list[Policy]:
 
 
 def names_clients(policy: Policy) -> bool:
-    """Whether a policy tells clients apart by who they are."""
+    """Whether a policy tells clients apart by who or where they are."""
     return any(_names_clients(rule) for rule in policy.rules)
 
 
 def _names_clients(rule: Mapping[str, Any]) -> bool:
-    told = ("principals", "notPrincipals", "namespaces", "notNamespaces", "serviceAccounts", "notServiceAccounts")
     sources = [each.get("source") or {} for each in rule.get("from") or []]
     keys = [str(each.get("key")) for each in rule.get("when") or []]
-    return any(source.get(key) for source in sources for key in told) or any(
-        key in ("source.principal", "source.namespace", "source.serviceAccount") for key in keys
+    return any(source.get(key) for source in sources for key in _OF_A_CLIENT) or any(
+        key.startswith("source.") for key in keys
     )
 
 
@@ -94,7 +100,7 @@ def _narrowing(namespace: NamespaceSpec, mesh: MeshSpec, scopes: Iterable[Scope]
             target = {"group": _GATEWAY, "kind": "Gateway", "name": ref.name}
             yield _object("AuthorizationPolicy", name, f"{DEFAULT_DENY}-{ref.name}", {"targetRefs": [target]})
     for scope in scopes:
-        if all(mesh.waypoint(ref).lock_down for ref in scope.refs):
+        if any(mesh.waypoint(ref).lock_down for ref in scope.behind):
             yield _lock_down(namespace, scope, trust)
 
 
@@ -108,11 +114,11 @@ def _lock_down(namespace: NamespaceSpec, scope: Scope, trust: str) -> Object:
     return _object("AuthorizationPolicy", namespace.name, f"{LOCK_DOWN}{_names(refs)}-{_digest(spec)}", spec)
 
 
-def _admits(namespace: NamespaceSpec, selector: Labels, trust: str) -> Object:
+def _admits(namespace: NamespaceSpec, selector: Labels, trust: str, ending: str = "") -> Object:
     refs = sorted(namespace.waypoints())
     rules: list[dict[str, Any]] = [{"from": [{"source": {"principals": [ref.principal(trust) for ref in refs]}}]}]
     spec = {"action": "ALLOW", "rules": rules, **_selector(selector)}
-    return _object("AuthorizationPolicy", namespace.name, f"{ADMITS}{_names(refs)}-{_digest(spec)}", spec)
+    return _object("AuthorizationPolicy", namespace.name, f"{ADMITS}{_names(refs)}-{_digest(spec)}{ending}", spec)
 
 
 def _plaintext(namespace: NamespaceSpec) -> Iterator[Object]:

@@ -9,7 +9,8 @@ from typing import Protocol
 
 from ..manifests.identity import Object
 from ..manifests.labels import mesh_of
-from .facts import Facts, NamespaceFacts, Policy, Service, Workload
+from .facts import Facts, NamespaceFacts, Policy, Service, Workload, matches
+from .policies import OURS
 from .spec import MeshSpec, NamespaceSpec
 
 ROOT_NAMESPACE = "istio-system"
@@ -17,6 +18,7 @@ POLICY = ("security.istio.io/v1", "AuthorizationPolicy")
 _SERVICE = ("v1", "Service")
 _MAKERS = (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"))
 _POD = ("v1", "Pod")
+_MADE_HERE = ("ReplicaSet", "StatefulSet", "DaemonSet")
 _MANY = 20  # so many namespaces are read by one LIST over the cluster
 _HELM = "meta.helm.sh/release-name"
 _ARGO_LABEL = "argocd.argoproj.io/instance"
@@ -81,29 +83,57 @@ def _services(objects: Iterable[Object]) -> Iterator[Service]:
 def _workloads(
     namespace: str, kinds: Iterable[tuple[tuple[str, str], Mapping[str, list[Object]]]]
 ) -> Iterator[Workload]:
+    made: list[Workload] = []
     for (api_version, kind), objects in kinds:
         for obj in sorted(objects.get(namespace, ()), key=_name):
-            if _of_a_gateway(obj) or (kind == "Pod" and _is_made(obj)):
+            if _of_a_gateway(obj) or (kind == "Pod" and _has_ended(obj)):
                 continue
-            spec = obj.get("spec") or {}
-            template = obj if kind == "Pod" else (spec.get("template") or {})
-            labels = dict((template.get("metadata") or {}).get("labels") or {})
-            yield Workload(
-                api_version,
-                kind,
-                _name(obj),
-                str((template.get("spec") or {}).get("serviceAccountName") or "default"),
-                labels,
-                dict((spec.get("selector") or {}).get("matchLabels") or {}) if kind != "Pod" else labels,
-                spec.get("replicas", 1) if kind != "DaemonSet" else 1,
-                owner_of(obj),
-            )
+            workload = _workload(api_version, kind, obj)
+            if kind != "Pod":
+                made.append(workload)
+            elif _maker(obj) in _MADE_HERE and any(_makes(each, workload) for each in made):
+                continue
+            yield workload
 
 
-def _is_made(pod: Object) -> bool:
-    """Whether one of the kinds that are looked at makes the pod."""
-    owners = (pod.get("metadata") or {}).get("ownerReferences") or []
-    return any(owner.get("kind") in ("ReplicaSet", "StatefulSet", "DaemonSet") for owner in owners)
+def _makes(maker: Workload, pod: Workload) -> bool:
+    return matches(maker.selector or maker.labels, pod.labels)
+
+
+def _workload(api_version: str, kind: str, obj: Object) -> Workload:
+    spec = obj.get("spec") or {}
+    template = obj if kind == "Pod" else (spec.get("template") or {})
+    labels = dict((template.get("metadata") or {}).get("labels") or {})
+    return Workload(
+        api_version,
+        kind,
+        _name(obj),
+        str((template.get("spec") or {}).get("serviceAccountName") or "default"),
+        labels,
+        dict((spec.get("selector") or {}).get("matchLabels") or {}) if kind != "Pod" else labels,
+        spec.get("replicas", 1) if kind != "DaemonSet" else 1,
+        owner_of(obj) or _maker_of_a_pod(kind, obj),
+    )
+
+
+def _maker_of_a_pod(kind: str, obj: Object) -> str:
+    """What makes a pod, and is not looked at itself, such as a Job or a ReplicaSet of Argo Rollouts."""
+    owner = _owner(obj) if kind == "Pod" else {}
+    return f"{owner.get('kind')} {owner.get('name')}" if owner else ""
+
+
+def _maker(pod: Object) -> str:
+    return str(_owner(pod).get("kind", ""))
+
+
+def _owner(obj: Object) -> Mapping[str, object]:
+    owners = (obj.get("metadata") or {}).get("ownerReferences") or []
+    return next((owner for owner in owners if owner.get("controller")), owners[0] if owners else {})
+
+
+def _has_ended(pod: Object) -> bool:
+    """Whether nobody calls the pod any more, such as what a Job leaves behind."""
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
 def _of_a_gateway(obj: Object) -> bool:
@@ -130,7 +160,8 @@ def _policies(objects: Iterable[Object]) -> Iterator[Policy]:
     """Those that ztunnel enforces and that are not ours."""
     for obj in sorted(objects, key=_name):
         spec = obj.get("spec") or {}
-        if spec.get("targetRefs") or spec.get("targetRef") or mesh_of(obj):
+        ours = mesh_of(obj) and _name(obj).startswith(OURS)  # plain manifests that we apply have the label, too
+        if spec.get("targetRefs") or spec.get("targetRef") or ours:
             continue
         yield Policy(
             str(obj["metadata"].get("namespace")),

@@ -1,0 +1,188 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is read from a cluster: as little as the declaration needs, and what becomes of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.alauda.ambient.plugins.module_utils.errors import AmbientError
+from ansible_collections.alauda.ambient.plugins.module_utils.mesh.facts import Facts
+from ansible_collections.alauda.ambient.plugins.module_utils.mesh.parse import parse_mesh
+from ansible_collections.alauda.ambient.plugins.module_utils.mesh.survey import owner_of, survey
+from unit.plugins.module_utils.mesh.mesh_world import SHOP, calls_from, declared, policy, seen, service, workload
+
+L7 = declared({"state": "l7"})
+SERVICES = declared({"services": [{"name": "cart", "waypoint": "waypoint"}]})
+GATEWAY = {"gateway.networking.k8s.io/gateway-name": "waypoint"}
+
+
+class Cluster:
+    """Lists what it holds, and counts."""
+
+    def __init__(self, *objects: dict[str, Any]) -> None:
+        self.objects = objects
+        self.lists: Counter[tuple[str, str | None]] = Counter()
+
+    def list(self, dummy_version: str, kind: str, namespace: str | None = None) -> list[dict[str, Any]]:
+        self.lists[kind, namespace] += 1
+        return [
+            each for each in self.objects if each["kind"] == kind and namespace in (None, each["metadata"]["namespace"])
+        ]
+
+
+def thing(kind: str, name: str, namespace: str = "shop", spec: Any = None, **metadata: Any) -> dict[str, Any]:
+    return {"kind": kind, "metadata": {"name": name, "namespace": namespace, **metadata}, "spec": spec or {}}
+
+
+def deployment(name: str, account: str = "", **metadata: Any) -> dict[str, Any]:
+    labels = {"app": name}
+    template = {"metadata": {"labels": labels}, "spec": {"serviceAccountName": account} if account else {}}
+    spec = {"replicas": 2, "selector": {"matchLabels": labels}, "template": template}
+    return thing("Deployment", name, spec=spec, **metadata)
+
+
+def pod(name: str, maker: str = "", phase: str = "Running", **labels: str) -> dict[str, Any]:
+    owners = [{"kind": maker, "name": "maker", "controller": True}] if maker else []
+    return {**thing("Pod", name, labels=labels, ownerReferences=owners), "status": {"phase": phase}}
+
+
+def test_nothing_is_asked_where_nothing_is_bound() -> None:
+    cluster = Cluster()
+    assert survey(cluster, parse_mesh(declared({"state": "l4-strict"}, {"name": "off", "state": "off"}))) == Facts()
+    assert not cluster.lists
+
+
+def test_a_namespace_behind_a_waypoint_needs_its_policies_alone() -> None:
+    cluster = Cluster()
+    survey(cluster, parse_mesh(L7))
+    assert cluster.lists == {
+        ("AuthorizationPolicy", "shop"): 1,
+        ("AuthorizationPolicy", "istio-system"): 1,
+    }
+
+
+def test_single_services_need_what_stands_behind_them() -> None:
+    cluster = Cluster()
+    survey(cluster, parse_mesh(SERVICES))
+    kinds = ["Service", "Deployment", "StatefulSet", "DaemonSet", "Pod"]
+    assert cluster.lists == {
+        ("AuthorizationPolicy", "istio-system"): 1,
+        **{(kind, "shop"): 1 for kind in [*kinds, "AuthorizationPolicy"]},
+    }
+
+
+@pytest.mark.parametrize(("count", "where"), [(20, "each"), (21, "cluster")])
+def test_many_namespaces_are_read_at_once(count: int, where: str) -> None:
+    names = [f"n{number}" for number in range(count)]
+    services = [{"name": "cart", "waypoint": "waypoint"}]
+    value = declared(
+        *({"name": name, "services": services} for name in names),
+        waypoints=[{**SHOP, "namespace": name} for name in names],
+    )
+    cluster = Cluster(thing("Service", "cart", "n3", {"selector": {"app": "cart"}}), thing("Service", "x", "other"))
+    facts = survey(cluster, parse_mesh(value))
+
+    asked = Counter(kind for kind, _namespace in cluster.lists.elements())
+    assert asked["Service"] == asked["Pod"] == (1 if where == "cluster" else count)
+    assert sorted(facts.namespaces) == sorted(names)
+    assert facts.namespaces["n3"].services == (service("cart"),)
+    assert facts.namespaces["n4"].services == ()
+
+
+def test_services_of_gateways_and_names_outside_are_left_out() -> None:
+    facts = survey(
+        Cluster(
+            thing("Service", "cart", spec={"selector": {"app": "cart"}}),
+            thing("Service", "elsewhere", spec={"type": "ExternalName"}),
+            thing("Service", "waypoint", spec={"selector": {"a": "b"}}, labels=GATEWAY),
+            deployment("waypoint", labels=GATEWAY),
+        ),
+        parse_mesh(SERVICES),
+    )
+    assert facts.namespaces["shop"].services == (service("cart"),)
+    assert facts.namespaces["shop"].workloads == ()
+
+
+def test_pods_are_seen_where_nothing_that_is_seen_makes_them() -> None:
+    facts = survey(
+        Cluster(
+            deployment("cart", "batch"),
+            pod("cart-1", "ReplicaSet", app="cart", hash="1"),
+            pod("rollout-1", "ReplicaSet", app="rollout"),
+            pod("job-1", "Job", app="job"),
+            pod("job-2", "Job", "Succeeded", app="job"),
+            pod("bare", app="bare"),
+        ),
+        parse_mesh(SERVICES),
+    )
+    assert [(each.kind, each.name, each.account, each.owner) for each in facts.namespaces["shop"].workloads] == [
+        ("Deployment", "cart", "batch", ""),
+        ("Pod", "bare", "default", ""),
+        ("Pod", "job-1", "default", "Job maker"),
+        ("Pod", "rollout-1", "default", "ReplicaSet maker"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "owner"),
+    [
+        ({}, ""),
+        ({"annotations": {"meta.helm.sh/release-name": "cart"}}, "Helm release cart"),
+        (
+            {"labels": {"app.kubernetes.io/managed-by": "Helm", "app.kubernetes.io/instance": "c"}},
+            "Helm release c",
+        ),
+        ({"labels": {"app.kubernetes.io/managed-by": "Helm"}}, "Helm release of unknown name"),
+        (
+            {"annotations": {"argocd.argoproj.io/tracking-id": "web:apps/Deployment:shop/cart"}},
+            "Argo CD application web",
+        ),
+        ({"labels": {"argocd.argoproj.io/instance": "web"}}, "Argo CD application web"),
+        ({"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}, "Flux kustomization apps"),
+    ],
+)
+def test_who_looks_after_a_workload_is_told_by_its_marks(metadata: dict[str, Any], owner: str) -> None:
+    assert owner_of(deployment("cart", **metadata)) == owner
+
+
+def test_policies_of_others_are_seen_and_ours_are_not() -> None:
+    ours = {"labels": {"ambient.alauda.io/mesh": "default"}}
+    names_x = [calls_from(principals=["x"])]
+    facts = survey(
+        Cluster(
+            thing("AuthorizationPolicy", "theirs", spec={"rules": names_x, "selector": {"matchLabels": {"app": "a"}}}),
+            thing("AuthorizationPolicy", "at-service", spec={"targetRefs": [{"kind": "Service"}]}),
+            thing("AuthorizationPolicy", "ambient-only-waypoint-1", spec={"action": "DENY"}, **ours),
+            thing("AuthorizationPolicy", "plain-manifest", spec={"action": "DENY"}, **ours),
+            thing("AuthorizationPolicy", "everywhere", "istio-system"),
+            thing("AuthorizationPolicy", "istiod", "istio-system", {"selector": {"matchLabels": {"app": "istiod"}}}),
+        ),
+        parse_mesh(L7),
+    )
+    assert facts.namespaces["shop"].policies == (
+        policy("plain-manifest", "DENY", []),
+        policy("theirs", rules=names_x, app="a"),
+    )
+    assert facts.root_policies == (policy("everywhere", rules=[], namespace="istio-system"),)
+
+
+def test_facts_come_back_from_their_file_as_they_were(tmp_path: Path) -> None:
+    facts = seen([service("cart")], [workload("cart", owner="Helm release cart")], [policy("a")], [policy("r")])
+    file = tmp_path / "facts.json"
+    file.write_text(facts.to_json())
+    assert Facts.from_file(file) == facts
+    assert Facts.from_file(file).to_json() == facts.to_json()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"namespaces": {"a": {}}, "root_policies": []}', "null"])
+def test_a_file_without_facts_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "facts.json"
+    file.write_text(text)
+    with pytest.raises(AmbientError, match=r"facts\.json: holds no facts: .*\. mesh_facts writes it: run it again"):
+        Facts.from_file(file)
+    with pytest.raises(AmbientError, match=r"none\.json: cannot be read: No such file or directory\. Run mesh_facts"):
+        Facts.from_file(tmp_path / "none.json")
