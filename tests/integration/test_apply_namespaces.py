@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.client import Client
-from ansible_collections.alauda.ambient.plugins.module_utils.manifests.identity import Object
+from ansible_collections.alauda.ambient.plugins.module_utils.manifests.identity import Identity, Object
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.labels import own
 from cases import Apply, Result, Writes, config_map, live
 from planted import deployment
@@ -120,15 +120,27 @@ def test_absent_takes_only_what_is_in_the_namespaces(apply: Apply, client: Clien
     home = f"{namespace}-home"
     entries = declared(shop, bank, "1")
     apply(entries, inventory_namespace=home)
+    client.delete(Identity.of(config_map(bank, "policy")))
     result = apply(entries, state="absent", namespaces=[shop], inventory_namespace=home)
     assert touched(result) == sorted([f"ConfigMap {shop}/policy", f"Namespace {shop}"])
-    assert len(records(client, home)) == 3
-    assert touched(apply(entries[2:3], state="absent", namespaces=[bank], prune=True, inventory_namespace=home)) == (
-        sorted([f"ConfigMap {bank}/policy", f"Namespace {bank}"])
+    assert len(records(client, home)) == 3, "also of what is gone elsewhere"
+    result = apply(entries[:1], state="absent", namespaces=[bank], prune=True, inventory_namespace=home)
+    assert (touched(result), len(records(client, home))) == ([f"Namespace {bank}"], 1)
+
+
+def test_the_namespace_of_the_inventory_stays_where_the_run_is_limited_to_others(
+    apply: Apply, client: Client, namespace: str
+) -> None:
+    shop, home = user_namespace(client, f"{namespace}-shop"), f"{namespace}-home"
+    entries = [ours(namespace, shop, "policy")]
+    apply(entries, inventory_namespace=home)
+    limited = apply(entries, state="absent", namespaces=[shop], inventory_namespace=home)
+    assert (touched(limited), records(client, home)) == ([f"ConfigMap {shop}/policy"], [])
+    assert (
+        "deletionTimestamp"
+        not in live(client, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": home}})["metadata"]
     )
-    assert len(records(client, home)) == 1
-    assert touched(apply(entries, state="absent", namespaces=[shop, bank], inventory_namespace=home)) == []
-    assert client.get("v1", "Namespace", home), "it is in none of the namespaces"
+    assert touched(apply(entries, state="absent", inventory_namespace=home, wait=False)) == [f"Namespace {home}"]
 
 
 def test_what_is_no_name_of_a_namespace_is_refused(apply: Apply, namespace: str) -> None:
