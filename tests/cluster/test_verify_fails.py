@@ -19,7 +19,7 @@ import pytest
 import yaml
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.connection import connect
 from ansible_collections.alauda.ambient.plugins.module_utils.progress import Progress
-from ansible_collections.alauda.ambient.plugins.module_utils.verify import facts, passive, probe, run
+from ansible_collections.alauda.ambient.plugins.module_utils.verify import facts, passive, probe, probe_waypoint, run
 from ansible_collections.alauda.ambient.plugins.module_utils.verify.declared import Declared
 from ansible_collections.alauda.ambient.plugins.module_utils.verify.live import LiveCluster
 from ansible_collections.alauda.ambient.plugins.module_utils.verify.pods import MODE_LABEL, REDIRECTION
@@ -110,13 +110,11 @@ def read(live: LiveCluster, declared: Declared | None = None) -> Results:
     return {item.id: item.as_dict() for item in judge(passive.CHECKS, found)}
 
 
-def prove(
-    cluster: Any, images: Mapping[str, Any], *, image: str = "", timeout: float = 60, waypoint: bool = False
-) -> Results:
+def prove(cluster: Any, images: Mapping[str, Any], *, image: str = "", timeout: float = 60, **asked: bool) -> Results:
     """The active verifications; those of the waypoint and of restarts where they are asked for."""
     ref = image or images["echo"]["ref"]
-    request = run.Request("active", "default", Declared(), ref, timeout, settle=0, waypoint=waypoint, disrupt=waypoint)
-    if waypoint and images["proxyv2"]["source"] == "built":
+    request = run.Request("active", "default", Declared(), ref, timeout, settle=0, **{"waypoint": False, **asked})
+    if request.waypoint and images["proxyv2"]["source"] == "built":
         objects = yaml.safe_load(WAYPOINT.read_text())["items"]
         request = replace(request, waypoint_manifests=[item for item in objects if item["kind"] != "Gateway"])
     answer = run.verify(cluster, request, Progress(None))
@@ -321,7 +319,10 @@ def test_ztunnel_off_a_node(live: LiveCluster, kubectl: Kubectl, victim: str, wo
     assert results["identities-signed"]["result"] == "not-proven"
 
 
-def test_a_stand_in_that_hides_is_found_out(live: LiveCluster, images: dict[str, Any]) -> None:
+def test_a_stand_in_that_hides_is_found_out(
+    live: LiveCluster, images: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe_waypoint, "SETTLE", 2.0)  # it never enforces anything
     if not stand_in(live):
         pytest.skip("a real ztunnel carries the traffic here: there is no stand-in to hide")
     results = prove(Hidden(live), images, waypoint=True)
@@ -333,7 +334,7 @@ def test_a_stand_in_that_hides_is_found_out(live: LiveCluster, images: dict[str,
 
 
 def test_the_probe_proves_what_can_be_proven(live: LiveCluster, images: dict[str, Any]) -> None:
-    results = prove(live, images, waypoint=True)
+    results = prove(live, images, waypoint=True, disrupt=True)
     mend(live)
     if not stand_in(live):
         assert not_passed(results) == {}

@@ -38,7 +38,8 @@ def test_a_cluster_without_a_mesh_fails_in_one_line_and_untouched(
     run_module: RunModule, writes: Writes, tmp_path: Path
 ) -> None:
     report = tmp_path / "report.json"
-    answer = run_module("verify", {"settle": 0, "report": str(report), "namespaces": [{"name": "shop", "state": "l4"}]})
+    mesh = {"namespaces": [{"name": "shop", "state": "l4"}]}
+    answer = run_module("verify", {"settle": 0, "report": str(report), "declaration": mesh})
     assert answer["failed"]
     assert answer["msg"] == (
         "istiod is available: no, there is no istiod Deployment in istio-system (and 3 more). Run playbooks/site.yml"
@@ -46,6 +47,17 @@ def test_a_cluster_without_a_mesh_fails_in_one_line_and_untouched(
     assert results(answer)["namespaces-as-declared"] == "fail"
     assert json.loads(report.read_text())["outcome"] == "failed"
     assert writes() == []
+
+
+def test_a_declaration_that_is_wrong_is_one_error_with_its_path(run_module: RunModule) -> None:
+    answer = run_module("verify", {"declaration": {"namespaces": [{"name": "shop", "state": "l8"}]}})
+    assert answer["msg"].startswith("ambient_mesh.namespaces[0].state: 'l8' is not a state")
+
+
+def test_off_may_be_a_boolean_and_a_batch_is_part_of_it(run_module: RunModule) -> None:
+    mesh = {"namespaces": [{"name": "shop", "state": "l4"}, {"name": "old", "state": False}]}
+    answer = run_module("verify", {"settle": 0, "fail_on": "never", "declaration": mesh, "namespaces": ["old"]})
+    assert results(answer)["namespaces-as-declared"] == "pass"
 
 
 def test_failures_may_be_left_to_the_caller(run_module: RunModule) -> None:
@@ -58,7 +70,8 @@ def test_failures_may_be_left_to_the_caller(run_module: RunModule) -> None:
 def test_without_rights_nothing_is_proven_and_nothing_passes(run_module: RunModule, apiserver: Any) -> None:
     nobody = {"kubeconfig": apiserver.nobody_kubeconfig, "settle": 0}
     answer = run_module("verify", nobody)
-    assert set(results(answer).values()) == {"not-proven"}
+    asked = {check["result"] for check in answer["checks"] if "declared" not in check["evidence"]}
+    assert asked == {"not-proven"}
     assert answer["outcome"] == "partly-proven"
     assert "forbidden" in answer["checks"][0]["evidence"]
     assert run_module("verify", {**nobody, "fail_on": "not-proven"})["msg"].startswith("Not everything is proven")

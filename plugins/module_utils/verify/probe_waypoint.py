@@ -75,7 +75,8 @@ class WaypointProbe:
         """Delete the waypoints, so that nothing makes their pods anew."""
         for space in spaces:
             for api, kind in ((GATEWAY_API, "Gateway"), ("apps/v1", "Deployment")):
-                self.cluster.delete(api, kind, WAYPOINT, space)
+                if self.cluster.get(api, kind, WAYPOINT, space):
+                    self.cluster.delete(api, kind, WAYPOINT, space)
 
     def _ready(self) -> str:
         """What keeps the waypoints from being ready, or ''."""
