@@ -122,7 +122,7 @@ ROWS = (
     Row("AMB0219", "1 pod has a proxy of Istio", (pod(RUNS, None, SIDECAR),), (pod(ENDED, None, SIDECAR),)),
     Row("AMB0220", "asks for the proxy of another mesh", (space(**{"istio-injection": "enabled"}),),
         (space(**{"istio-injection": "disabled"}),), severity="warning"),
-    Row("AMB0225", "left in 1 namespaces: shop", (ROOT_CERT,), (OTHER_CERT,), severity="warning"),
+    Row("AMB0225", "left in 1 namespace: shop", (ROOT_CERT,), (OTHER_CERT,), severity="warning"),
     Row("AMB0303", "runs version 1.30.0", (component("DaemonSet", "ztunnel", "ztunnel", {}, **OLD),),
         (component("DaemonSet", "ztunnel", "ztunnel", {}, **NEW),)),
     Row("AMB0402", "label mesh is 'green'", (space(mesh="green"),), (space(mesh="blue"),),

@@ -62,7 +62,7 @@ def nothing_is_left(context: Context) -> Outcome:
         problems.append(
             Problem(
                 f"ConfigMap {roots[0]}/{_ROOT}",
-                f"root certificates of an Istio that went are left in {len(roots)} namespaces: {_some(roots)}",
+                f"root certificates of an Istio that went are left in {_count(roots)}: {_some(roots)}",
                 f"kubectl delete configmap --all-namespaces --field-selector metadata.name={_ROOT}",
             )
         )
@@ -73,6 +73,10 @@ def _is_installed(title: str, cluster: Snapshot) -> bool:
     """Whether a workload of that mesh is there: then its rights are in use."""
     workloads = [workload for mesh in MESHES if mesh.title.startswith(title) for workload in mesh.workloads]
     return any(workload.matches(obj) for workload in workloads for obj in cluster.all(workload.resource))
+
+
+def _count(namespaces: list[str]) -> str:
+    return "1 namespace" if len(namespaces) == 1 else f"{len(namespaces)} namespaces"
 
 
 def _some(names: list[str]) -> str:
