@@ -1,0 +1,114 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Any sequence of declarations ends in the last one, in an order that refuses nobody on the way, and back again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.alauda.ambient.plugins.module_utils.mesh.facts import Facts, NamespaceFacts
+from ansible_collections.alauda.ambient.plugins.module_utils.mesh.objects import namespace_items
+from ansible_collections.alauda.ambient.plugins.module_utils.mesh.parse import parse_mesh
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from unit.plugins.module_utils.adoption.adoption_world import Held, apply, bring, check_order, held, paths, text
+from unit.plugins.module_utils.mesh.mesh_world import calls_from, policy, service, workload
+
+SERVICES = ("cart", "web")
+WAYPOINTS = [
+    {"name": "waypoint", "namespace": "shop"},
+    {"name": "second", "namespace": "shop"},
+    {"name": "waypoint", "namespace": "pay", "allowed_namespaces": "all"},
+]
+THEIRS = [policy("theirs", rules=[calls_from(principals=["x"])], app="cart"), policy("none", rules=[])]
+PORTS = st.lists(st.sampled_from([80, 9090]), min_size=1, max_size=2)
+
+
+@st.composite
+def namespaces(draw: st.DrawFn, name: str) -> dict[str, Any]:
+    """A valid entry for a namespace with two Services that share no pods."""
+    state = draw(st.sampled_from(["off", "l4", "l4-strict", "l7"]))
+    found: dict[str, Any] = {"name": name, "state": state}
+    if state == "off":
+        return found
+    own = ["waypoint", "second"] if name == "shop" else ["waypoint"]
+    found["default_deny"] = deny = draw(st.booleans())
+    names = own if deny else [*own, "pay/waypoint"]
+    if state == "l7":
+        found["waypoint"] = draw(st.sampled_from(names))
+        found["mtls"] = draw(st.sampled_from(["strict", "permissive"]))
+    bound = draw(st.lists(st.sampled_from(SERVICES), unique=True, max_size=2))
+    found["services"] = [{"name": each, "waypoint": draw(st.sampled_from([*names, "none"]))} for each in bound]
+    exceptions = []
+    if state == "l7" and draw(st.booleans()):
+        exceptions.append({"allow": "direct", "ports": draw(PORTS)})
+    if state == "l4-strict" and draw(st.booleans()):
+        exceptions.append({"allow": "plaintext", "selector": {"app": "web"}, "ports": draw(PORTS)})
+    found["exceptions"] = exceptions
+    return found
+
+
+@st.composite
+def declarations(draw: st.DrawFn) -> dict[str, Any]:
+    lock = draw(st.booleans())
+    spaces = [draw(namespaces(name)) for name in ("shop", "pay") if draw(st.integers(0, 4))]
+    return {"waypoints": [{**each, "lock_down": lock} for each in WAYPOINTS], "namespaces": spaces}
+
+
+def world(allows: bool) -> Facts:
+    seen = NamespaceFacts(
+        tuple(map(service, SERVICES)), tuple(map(workload, SERVICES)), tuple(THEIRS) if allows else ()
+    )
+    return Facts({"shop": seen, "pay": seen})
+
+
+SEQUENCES = st.tuples(st.lists(declarations(), min_size=1, max_size=4), st.booleans())
+MODERATE = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@given(SEQUENCES)
+@MODERATE
+def test_any_sequence_ends_in_its_last_declaration_and_no_step_leaves_the_order(
+    given_: tuple[list[dict[str, Any]], bool],
+) -> None:
+    values, allows = given_
+    facts = world(allows)
+    allowing = [tuple(sorted(each.selector.items())) for each in THEIRS] if allows else []
+    live: Held = {}
+    for value in values:
+        mesh = parse_mesh(value)
+        for name, steps, _back in paths(live, mesh, facts):
+            bring(live, steps, name, lambda now: check_order(now, allowing))
+        assert text(live.values()) == text(held(namespace_items(mesh, [], facts)).values())
+
+
+@given(SEQUENCES)
+@MODERATE
+def test_applying_twice_is_silent(given_: tuple[list[dict[str, Any]], bool]) -> None:
+    values, allows = given_
+    facts = world(allows)
+    live: Held = {}
+    mesh = parse_mesh(values[-1])
+    items = namespace_items(mesh, [], facts)
+    apply(live, items, lambda now: None)
+    assert text(namespace_items(mesh, [], facts)) == text(items)
+    assert apply(live, items, lambda now: None) == 0
+    for name, steps, _back in paths(live, mesh, facts):
+        assert len(steps) == 1
+        assert bring(live, steps, name, lambda now: None) == 0
+
+
+@given(declarations(), declarations(), st.booleans(), st.integers(0, 2))
+@MODERATE
+def test_the_way_back_ends_where_it_began_from_every_step_and_in_the_order(
+    first: dict[str, Any], second: dict[str, Any], allows: bool, done: int
+) -> None:
+    facts = world(allows)
+    allowing = [tuple(sorted(each.selector.items())) for each in THEIRS] if allows else []
+    live = held(namespace_items(parse_mesh(first), [], facts))
+    before = text(live.values())
+    plan = paths(live, parse_mesh(second), facts)
+    for name, steps, back in plan:
+        bring(live, steps[:done], name, lambda now: check_order(now, allowing))
+        bring(live, back, name, lambda now: check_order(now, allowing))
+    assert text(live.values()) == before
