@@ -327,7 +327,7 @@ def test_a_stand_in_that_hides_is_found_out(
         pytest.skip("a real ztunnel carries the traffic here: there is no stand-in to hide")
     results = prove(Hidden(live), images, waypoint=True)
     failing = {name for name, result in not_passed(results).items() if result == "fail"}
-    assert failing == {"probe-identities", "probe-strict", "probe-methods", "probe-lock-down"}
+    assert failing == {"probe-identities", "probe-strict", "probe-methods", "probe-lock-down"}, results
     assert "POST" in results["probe-methods"]["evidence"]
     assert "another namespace's waypoint" in results["probe-lock-down"]["evidence"]
     assert "got 200" in results["probe-strict"]["evidence"]
