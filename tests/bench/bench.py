@@ -5,6 +5,7 @@
     make bench                                     600 and 3,000 objects by every tool, and the growth to 10,000
     make bench BENCH='--sizes 600 --tools raw,kubectl --skip-growth'
     make bench BENCH=--guard                       the checks before an installation on 1,000 namespaces, 10,000 pods
+    make bench BENCH=--plan                        reading and planning namespaces with a waypoint each, no cluster
     make bench BENCH='--cluster build/test'        site.yml beside istioctl install, on that environment's kind cluster
 
 Every tool starts on a fresh etcd and kube-apiserver with Istio's CRDs and is measured as a process, from start to
@@ -23,7 +24,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(CHECKOUT / part) for part in ("tests", "tests/environment", ".cache/collections")]
 
-from bench import bare, guard, report, site  # noqa: E402
+from bench import bare, guard, plan, report, site  # noqa: E402
 from bench.tools import COMMAND, CORE, KUBECTL, MODULE, RAW, BenchError, Sample  # noqa: E402
 
 OTHERS = (RAW, KUBECTL, CORE)
@@ -33,6 +34,8 @@ REPEATED = (RAW, MODULE, COMMAND)  # quick enough to be measured more than once
 def main(arguments: list[str] | None = None) -> int:
     """Measure, write build/bench.json, print the tables; 1 where a bar is missed."""
     options = parser().parse_args(arguments)
+    if options.plan:
+        return judge_plan(plan.measure(options.plan, print))
     directory = options.dir.resolve()
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
@@ -81,6 +84,13 @@ def judge_guard(samples: dict[tuple[str, str], Sample], output: Path) -> int:
     return 0 if row.met and memory <= guard.MEMORY else 1
 
 
+def judge_plan(seconds: dict[int, float]) -> int:
+    """1 where the bar for its number of namespaces is missed."""
+    took = seconds.get(plan.BAR_AT, 0)
+    print(f"the bar for {plan.BAR_AT} namespaces is {plan.BAR:.0f} s")
+    return 1 if took > plan.BAR else 0
+
+
 def compare(bench: bare.Bench, options: argparse.Namespace) -> dict[tuple[str, str], Sample]:
     """Every tool at every size, by case and tool."""
     samples = {}
@@ -110,6 +120,7 @@ def parser() -> argparse.ArgumentParser:
     big = [1000, 10000, 300]
     names = ("NAMESPACES", "PODS", "CRDS")
     parser.add_argument("--guard", type=_numbers, nargs="?", const=big, help=f"{','.join(names)}: the checks alone")
+    parser.add_argument("--plan", type=_numbers, nargs="?", const=plan.SIZES, help="NAMESPACES,…: planning them alone")
     parser.add_argument("--cluster", type=Path, help="directory of an environment with a kind cluster: site.yml there")
     parser.add_argument("--dir", type=Path, default=CHECKOUT / "build/bench", help="working directory, made anew")
     parser.add_argument("--output", type=Path, default=CHECKOUT / "build/bench.json")

@@ -22,7 +22,9 @@ def check_selectors(selectors: Any) -> Sequence[Selector]:
         AmbientError: with the path of the first error.
     """
     if not isinstance(selectors, list):
-        raise AmbientError("a list of label selectors is expected", path=PATH)
+        raise AmbientError(
+            "a list of label selectors is expected", path=PATH, hint="Write [{matchLabels: {mesh: blue}}]"
+        )
     for index, selector in enumerate(selectors):
         path = f"{PATH}[{index}]"
         if not isinstance(selector, Mapping) or not selector or set(selector) - {"matchLabels", "matchExpressions"}:

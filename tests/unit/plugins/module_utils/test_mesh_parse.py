@@ -185,6 +185,7 @@ NEAR = st.fixed_dictionaries(
 
 
 @given(st.dictionaries(NAMES, STATES, max_size=8))
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_good_declaration_is_read_as_written(states: dict[str, Any]) -> None:
     value = {"namespaces": [{"name": name, "state": state} for name, state in states.items()]}
 

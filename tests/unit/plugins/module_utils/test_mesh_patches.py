@@ -15,7 +15,7 @@ from ansible_collections.alauda.ambient.plugins.module_utils.mesh.selectors impo
     selects,
 )
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.spec import MeshSpec, NamespaceSpec, State
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 MESH = MeshSpec(namespaces=(NamespaceSpec("shop", State.L4), NamespaceSpec("old", State.OFF)))
@@ -104,6 +104,7 @@ def test_a_selector_that_kubernetes_would_not_take_is_refused(selectors: Any, me
         st.sampled_from([IN_ONE, IN_TWO, NOT_IN, EXISTS, ABSENT, {"matchLabels": {"a": "b"}}]), min_size=1, max_size=4
     )
 )
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_namespace_with_the_derived_label_is_discovered(selectors: list[Any]) -> None:
     labels = discovery_labels(selectors)
 

@@ -79,7 +79,10 @@ def test_discovery_labels_come_along(run: Run) -> None:
     ("args", "message"),
     [
         ({}, "missing required arguments: mesh"),
-        ({"mesh": "shop"}, "ambient_mesh: a string where a mapping is expected. Write name, namespaces under it"),
+        (
+            {"mesh": "shop"},
+            "ambient_mesh: a string where a mapping is expected. Write name, namespaces, waypoints under it",
+        ),
         (
             {"mesh": {"namespaces": [{"name": "shop", "state": "of"}]}},
             "ambient_mesh.namespaces[0].state: 'of' is not a state. Did you mean off?",
