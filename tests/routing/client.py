@@ -184,13 +184,13 @@ class Loop:
 
     def totals(self) -> Totals:
         """The count up to the last full second."""
-        lines = self._lines("--tail=1")
-        return Totals.of(lines[-1]) if lines else Totals(0, 0, Counter(), Counter(), Counter())
+        line = self._last()
+        return Totals.of(line) if line else Totals(0, 0, Counter(), Counter(), Counter())
 
     def stop(self) -> Totals:
         """End the loop, once what is under way has been answered: the final count."""
         self.kubectl.run("exec", f"--namespace={self.namespace}", self.pod, "--", pods.BINARY, "stop")
-        until(20, f"{self.pod} ends", lambda: self._lines("--tail=1")[-1]["kind"] == "final", self.log)
+        until(20, f"{self.pod} ends", lambda: self._last().get("kind") == "final", self.log)
         return self.totals()
 
     def seconds(self) -> list[Mapping[str, Any]]:
@@ -200,6 +200,10 @@ class Loop:
     def log(self) -> str:
         """What the pod has written last."""
         return self.kubectl.run("logs", f"--namespace={self.namespace}", self.pod, "--tail=20")
+
+    def _last(self) -> Mapping[str, Any]:
+        lines = self._lines("--tail=10")  # among them what the client says to people
+        return lines[-1] if lines else {}
 
     def _lines(self, *options: str) -> list[Mapping[str, Any]]:
         text = self.kubectl.run("logs", f"--namespace={self.namespace}", self.pod, *options)

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/net/http2"
 )
 
 const maxBody = 1 << 20
@@ -100,6 +102,7 @@ func hostname(body string) string {
 // Reason sorts a failure for counting; the full words are in the error.
 func (r Result) Reason() string {
 	var timeout net.Error
+	var stream http2.StreamError
 	switch {
 	case r.Err == nil:
 		return fmt.Sprintf("status %d", r.Status)
@@ -115,6 +118,8 @@ func (r Result) Reason() string {
 		return "connection cut"
 	case strings.Contains(r.Err.Error(), "HBONE to"):
 		return "tunnel refused"
+	case errors.As(r.Err, &stream): // after the CONNECT was answered
+		return "tunnel cut"
 	default:
 		return "other"
 	}
