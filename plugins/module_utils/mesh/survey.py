@@ -10,6 +10,7 @@ from typing import Protocol
 from ..manifests.identity import Object
 from ..manifests.labels import mesh_of
 from .facts import Facts, NamespaceFacts, Policy, Service, Workload, matches
+from .patches import USE_WAYPOINT, USE_WAYPOINT_NAMESPACE
 from .policies import OURS
 from .spec import MeshSpec, NamespaceSpec
 
@@ -104,6 +105,8 @@ def _workload(api_version: str, kind: str, obj: Object) -> Workload:
     spec = obj.get("spec") or {}
     template = obj if kind == "Pod" else (spec.get("template") or {})
     labels = dict((template.get("metadata") or {}).get("labels") or {})
+    for ours in (USE_WAYPOINT, USE_WAYPOINT_NAMESPACE):  # the facts are the same before and after
+        labels.pop(ours, None)
     return Workload(
         api_version,
         kind,

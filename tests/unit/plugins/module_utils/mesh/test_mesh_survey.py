@@ -127,6 +127,13 @@ def test_pods_are_seen_where_nothing_that_is_seen_makes_them() -> None:
     ]
 
 
+def test_a_label_of_ours_changes_no_facts() -> None:
+    bare, labelled = deployment("cart"), deployment("cart")
+    labelled["spec"]["template"]["metadata"]["labels"] = {"app": "cart", "istio.io/use-waypoint": "waypoint"}
+    before, after = (survey(Cluster(each), parse_mesh(SERVICES)) for each in (bare, labelled))
+    assert before.to_json() == after.to_json()
+
+
 @pytest.mark.parametrize(
     ("metadata", "owner"),
     [
