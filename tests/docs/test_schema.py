@@ -42,7 +42,7 @@ ACROSS = (
     "plain text is not refused here",
     "nothing here stands behind",
     "takes no waypoint",
-    "1 is not a label",  # JSON has no numbers for keys
+    "1 is not a label. ",  # JSON has no numbers for keys
 )
 
 
