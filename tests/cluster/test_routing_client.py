@@ -4,6 +4,12 @@
 
 The labels are set by hand here; the scenarios of molecule show the same of the collection. The tests build on each
 other, as the steps do.
+
+What a change costs is printed. It is not always nothing: istiod sends a changed binding to the ztunnels and to the
+waypoint in one push and in no order, and takes the Service's clusters from the waypoint at once, so that what is in a
+waypoint at that moment is cut or answered with 503; and istio-cni puts a pod's rules in place before its ztunnel
+listens. Both last milliseconds, longer on a machine that has too much to do. So a few requests at the moment of the
+change are let pass, of these reasons and no other.
 """
 
 from __future__ import annotations
@@ -14,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from routing import ApiWatch, RoutingClient, application, order, stock_envoy
+from routing import ApiWatch, RoutingClient, Totals, application, order, stock_envoy
 
 DIRECTORY = Path(__file__).resolve().parents[2] / os.environ.get("AMBIENT_DIR", "build/test")
 NAMESPACE = "routing-app"
 CART, STOCK, PODS = (f"http://{name}.{NAMESPACE}" for name in ("cart", "stock", "stock-pods"))
+AT_THE_CHANGE = 5  # requests, of some hundred
 WAYPOINT = f"{NAMESPACE}/waypoint"
 READ_ONLY = {
     "apiVersion": "security.istio.io/v1",
@@ -61,6 +68,13 @@ def in_namespace(client: RoutingClient, *words: str) -> str:
     return client.kubectl.run(*words, f"--namespace={NAMESPACE}", timeout=130)
 
 
+def look_at(what: str, total: Totals, *reasons: str) -> None:
+    """Print what a change has cost; fail if it was more than what is cut at the moment of the change."""
+    print(f"routing by the test client, {what}: {total}")
+    assert set(total.reasons) <= set(reasons), total
+    assert total.failed <= AT_THE_CHANGE and len(total.failed_by_second) <= 2, total
+
+
 def test_before_enrolment_all_is_plain(client: RoutingClient) -> None:
     for target in (f"{CART}/", f"{CART}:9090/", f"{STOCK}/"):
         answer = client.once(target)
@@ -75,8 +89,7 @@ def test_enrolment_under_a_loop(client: RoutingClient) -> None:
     client.until(f"{PODS}:8080/", lambda answer: answer.route == "direct hbone", mode="headless")
     client.until(f"{STOCK}/", lambda answer: answer.route == "direct hbone", mode="pod-ip")
     total = loop.stop()
-    print(f"routing by the test client, enrolment: {total}")
-    assert total.failed == 0, total
+    look_at("enrolment", total, "timeout", "connection refused", "connection cut")
     assert set(total.routes) == {"plain", "direct hbone"}
 
 
@@ -95,8 +108,7 @@ def test_waypoint_under_a_loop(client: RoutingClient) -> None:
     for target in (CART, STOCK):
         client.until(f"{target}/", lambda answer: answer.via == WAYPOINT and answer.status == 200)
     total = loop.stop()
-    print(f"routing by the test client, a waypoint comes: {total}")
-    assert total.failed == 0, total
+    look_at("a waypoint comes", total, "tunnel cut", "status 503")
     assert set(total.routes) == {"direct hbone", f"via waypoint {WAYPOINT}"}
 
 
@@ -134,8 +146,7 @@ def test_removal_under_a_loop(client: RoutingClient) -> None:
         client.until(f"{target}/", lambda answer: answer.route == "direct hbone")
     in_namespace(client, "delete", "gateway", "waypoint", "--wait")
     total = loop.stop()
-    print(f"routing by the test client, a waypoint goes: {total}")
-    assert total.failed == 0, total
+    look_at("a waypoint goes", total, "tunnel cut", "status 503")
     assert set(total.routes) == {"direct hbone", f"via waypoint {WAYPOINT}"}
     assert loop.seconds()[-1]["now"]["routes"].keys() == {"direct hbone"}
 
