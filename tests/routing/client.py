@@ -19,6 +19,7 @@ from . import image, pods
 
 PATIENCE = 90.0  # seconds until a pod must run
 VIA = "via waypoint "
+COUNTERS = ("statuses", "routes", "reasons", "repeated")
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,17 @@ class Answer:
 
 @dataclass(frozen=True)
 class Totals:
-    """The count of a loop since its start. `failed`: no answer, or a status that was not expected."""
+    """The count of a loop since its start. `failed`: no answer, or a status that was not expected.
+
+    `repeated`: tries that another one followed, by their reasons; none without `retries`.
+    """
 
     total: int
     failed: int
     statuses: Counter[str]
     routes: Counter[str]
     reasons: Counter[str]
+    repeated: Counter[str]
     first_errors: Sequence[Mapping[str, str]] = ()
     failed_by_second: Mapping[str, int] = field(default_factory=dict)  # only at the end
 
@@ -52,13 +57,13 @@ class Totals:
     def of(cls, line: Mapping[str, Any]) -> Totals:
         """From a line of the client."""
         tally = line["sum"]
-        counters = [Counter(tally[name]) for name in ("statuses", "routes", "reasons")]
+        counters = [Counter(tally[name]) for name in COUNTERS]
         errors, seconds = line.get("first_errors", ()), line.get("failed_by_second", {})
         return cls(tally["total"], tally["failed"], *counters, tuple(errors), seconds)
 
     def since(self, earlier: Totals) -> Totals:
         """What was counted after an earlier look at the same loop."""
-        counters = [getattr(self, name) - getattr(earlier, name) for name in ("statuses", "routes", "reasons")]
+        counters = [getattr(self, name) - getattr(earlier, name) for name in COUNTERS]
         errors = self.first_errors[len(earlier.first_errors) :]
         return Totals(
             self.total - earlier.total, self.failed - earlier.failed, *counters, errors, self.failed_by_second
@@ -66,6 +71,8 @@ class Totals:
 
     def __str__(self) -> str:
         counts = f"{self.failed} of {self.total} failed; {dict(self.routes)} {dict(self.statuses)}"
+        if self.repeated:
+            counts += f", {self.repeated.total()} tries repeated: {dict(self.repeated)}"
         if not self.failed:
             return counts
         return f"{counts} {dict(self.reasons)} by second {dict(self.failed_by_second)}, first {list(self.first_errors)}"
@@ -141,10 +148,15 @@ class RoutingClient:
         plaintext: bool = False,
         account: str = "client",
         expect: Sequence[int] = (200,),
+        retries: int = 0,
     ) -> Loop:
-        """Start a loop and come back when its first requests have been answered."""
+        """Start a loop and come back when its first requests have been answered.
+
+        `retries`: as callers have them: 100 ms later, then 200 ms and so on.
+        """
         flags = [word for target in targets for word in ("--target", target)]
-        flags += [f"--rate={rate:g}", f"--expect={','.join(map(str, expect))}", *_flags(method, mode, plaintext)]
+        flags += [f"--rate={rate:g}", f"--expect={','.join(map(str, expect))}", f"--retries={retries}"]
+        flags += _flags(method, mode, plaintext)
         pod = f"loop-{name}"
         self._start(pod, account, flags)
         started = Loop(self.kubectl, self.namespace, pod)
@@ -185,7 +197,7 @@ class Loop:
     def totals(self) -> Totals:
         """The count up to the last full second."""
         line = self._last()
-        return Totals.of(line) if line else Totals(0, 0, Counter(), Counter(), Counter())
+        return Totals.of(line) if line else Totals(0, 0, *(Counter() for _name in COUNTERS))
 
     def stop(self) -> Totals:
         """End the loop, once what is under way has been answered: the final count."""

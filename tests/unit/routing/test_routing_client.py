@@ -15,6 +15,7 @@ from routing import Answer, Totals, application, pods, stock_envoy, watch
 
 def line(total: int, failed: int, **routes: int) -> dict[str, Any]:
     tally = {"total": total, "failed": failed, "statuses": {"200": total - failed}, "routes": routes, "reasons": {}}
+    tally["repeated"] = {}
     return {"kind": "second", "sum": tally, "now": tally}
 
 
@@ -28,10 +29,10 @@ def test_totals_since_an_earlier_look() -> None:
 
 
 def test_a_failure_is_told_in_full() -> None:
-    tally = {**line(2, 1, plain=2)["sum"], "reasons": {"timeout": 1}}
+    tally = {**line(2, 1, plain=2)["sum"], "reasons": {"timeout": 1}, "repeated": {"status 503": 4}}
     final = {"sum": tally, "first_errors": [{"error": "no answer within 3s"}], "failed_by_second": {"12:00:01": 1}}
     said = str(Totals.of(final))
-    for words in ("1 of 2 failed", "timeout", "no answer within 3s", "12:00:01"):
+    for words in ("1 of 2 failed", "timeout", "4 tries repeated", "status 503", "no answer within 3s", "12:00:01"):
         assert words in said
 
 

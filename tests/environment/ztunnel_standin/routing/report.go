@@ -21,14 +21,18 @@ type Tally struct {
 	Statuses map[string]int `json:"statuses"`
 	Routes   map[string]int `json:"routes"`
 	Reasons  map[string]int `json:"reasons"`
+	Repeated map[string]int `json:"repeated"` // tries that were followed by another one, by their reasons
 }
 
 func newTally() Tally {
-	return Tally{Statuses: map[string]int{}, Routes: map[string]int{}, Reasons: map[string]int{}}
+	return Tally{Statuses: map[string]int{}, Routes: map[string]int{}, Reasons: map[string]int{}, Repeated: map[string]int{}}
 }
 
 func (t *Tally) add(r Result, failed bool) {
 	t.Total++
+	for _, reason := range r.Before {
+		t.Repeated[reason]++
+	}
 	if r.Route != "" {
 		t.Routes[r.Route]++
 	}
@@ -45,6 +49,7 @@ func (t *Tally) copy() Tally {
 	return Tally{
 		Total: t.Total, Failed: t.Failed,
 		Statuses: maps.Clone(t.Statuses), Routes: maps.Clone(t.Routes), Reasons: maps.Clone(t.Reasons),
+		Repeated: maps.Clone(t.Repeated),
 	}
 }
 

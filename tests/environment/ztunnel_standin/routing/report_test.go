@@ -38,7 +38,7 @@ func TestReportCountsWhatWasNotExpected(t *testing.T) {
 	r.Add("a", Result{Route: RoutePlain, Status: 200})
 	r.Add("a", Result{Route: RoutePlain, Status: 503})
 	second := r.Second()
-	r.Add("b", Result{Route: RouteDirect, Status: 403})
+	r.Add("b", Result{Route: RouteDirect, Status: 403, Before: []string{"timeout", "status 503"}})
 	r.Add("b", Result{Err: errors.Join(ErrNoUpstream, errors.New("for cart"))})
 	if second.Now.Total != 2 || second.Now.Failed != 1 || second.Sum.Reasons["status 503"] != 1 {
 		t.Errorf("%+v", second)
@@ -52,6 +52,9 @@ func TestReportCountsWhatWasNotExpected(t *testing.T) {
 		failed += n
 	}
 	if final.Sum.Failed != 2 || failed != 2 || len(final.First) != 2 || final.Sum.Reasons["no healthy upstream"] != 1 {
+		t.Errorf("%+v", final)
+	}
+	if final.Sum.Repeated["timeout"] != 1 || final.Sum.Repeated["status 503"] != 1 || second.Sum.Repeated["timeout"] != 0 {
 		t.Errorf("%+v", final)
 	}
 	if final.Sum.Routes[RoutePlain] != 2 || final.Sum.Statuses["403"] != 1 || final.Client != Banner {

@@ -20,13 +20,14 @@ import (
 
 const maxBody = 1 << 20
 
-// Client sends requests, each over a connection of its own and without a retry.
+// Client sends requests, each over a connection of its own.
 type Client struct {
 	Book      *Book
 	Dialer    *Dialer
 	Mode      Mode
 	Plaintext bool // as a caller outside the mesh
 	Timeout   time.Duration
+	Retries   int // how often a request without an answer, or with 503, is sent again
 
 	names names
 }
@@ -37,10 +38,26 @@ type Result struct {
 	Status   int    // 0: no answer
 	Hostname string // of the pod that answered, if it is an echo server
 	Err      error
+	Before   []string // the reasons of the tries before this one
 }
 
-// Do sends one request.
+const firstPause = 100 * time.Millisecond // before the second try, twice as long before each further one
+
+// Do sends one request, and again as often as it may.
 func (c *Client) Do(ctx context.Context, method string, t Target) Result {
+	var before []string
+	for pause := firstPause; ; pause *= 2 {
+		out := c.once(ctx, method, t)
+		out.Before = before
+		if len(before) == c.Retries || (out.Err == nil && out.Status != http.StatusServiceUnavailable) {
+			return out
+		}
+		before = append(before, out.Reason())
+		time.Sleep(pause)
+	}
+}
+
+func (c *Client) once(ctx context.Context, method string, t Target) Result {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.Timeout, fmt.Errorf("no answer within %s", c.Timeout))
 	defer cancel()
 	plan, err := c.plan(ctx, t)

@@ -65,7 +65,7 @@ func run(ctx context.Context, arguments []string) error {
 func connect(ctx context.Context, o options) (*routing.Client, error) {
 	client := &routing.Client{
 		Book: routing.NewBook(), Dialer: &routing.Dialer{},
-		Mode: o.mode, Plaintext: o.plaintext, Timeout: o.timeout,
+		Mode: o.mode, Plaintext: o.plaintext, Timeout: o.timeout, Retries: o.retries,
 	}
 	if o.plaintext && o.mode != routing.ModePodIP {
 		return client, nil // a caller outside the mesh needs nothing of it

@@ -24,6 +24,7 @@ type options struct {
 	mode      routing.Mode
 	plaintext bool
 	once      bool
+	retries   int
 	expect    []int
 }
 
@@ -43,6 +44,7 @@ func parse(arguments []string) (options, error) {
 	f.Float64Var(&o.rate, "rate", 10, "requests per second and target")
 	f.DurationVar(&o.duration, "duration", 0, "of the loop; until SIGTERM without")
 	f.DurationVar(&o.timeout, "timeout", 3*time.Second, "of a request")
+	f.IntVar(&o.retries, "retries", 0, "how often a request without an answer, or with 503, is sent again")
 	f.BoolVar(&o.plaintext, "plaintext", false, "plain text, as a caller outside the mesh")
 	f.BoolVar(&o.once, "once", false, "one request to the first target")
 	if err := f.Parse(arguments); err != nil {
