@@ -18,6 +18,7 @@ from .ztunnel import NO_POLICY
 from .ztunnel_config import ZtunnelConfig
 
 NONE_DECLARED = "nothing of the kind is declared"
+NOT_BOUND = "AncestorNotBound"  # istiod's word for a policy of a Service that has no waypoint
 
 _SITE = "Run playbooks/site.yml, and see who else changes these policies"
 
@@ -101,11 +102,19 @@ def default_deny(facts: Facts) -> Verdict:
 def accepted(facts: Facts) -> Verdict:
     """istiod has taken the policies of the declared namespaces, for ztunnel or for a waypoint, as they are written."""
     troubles: dict[str, list[str]] = {}
-    unseen, policies = [], [policy for policy in facts.policies.get() if not _for_other_gateways(facts, policy)]
+    bound = {space.name for space in facts.declared.bound()}
+    unseen, idle, policies = (
+        [],
+        [],
+        [policy for policy in facts.policies.get() if not _for_other_gateways(facts, policy)],
+    )
     for policy in policies:
         both = (condition(policy, kind) for kind in ("ZtunnelAccepted", "WaypointAccepted"))
         conditions = [found for found in both if found]
         bad = [text for text in map(_refusal, conditions) if text]
+        if bad and namespace_of(policy) not in bound and all(found.get("reason") == NOT_BOUND for found in conditions):
+            idle.append(name_of(policy))  # as it must be when its Services have left their waypoint
+            continue
         if bad:
             name = f"AuthorizationPolicy {policy['metadata']['name']}"
             troubles.setdefault(namespace_of(policy), []).append(f"{name}: {', '.join(bad)}")
@@ -113,6 +122,8 @@ def accepted(facts: Facts) -> Verdict:
             unseen.append(name_of(policy))
     if troubles:
         return failed(by_namespace(troubles), "See what the policy asks that ztunnel or its target cannot do")
+    if idle:
+        return not_proven(f"{shorten(idle)}: in force nowhere, for the Services in its targetRefs have no waypoint")
     if unseen:
         return not_yet(f"istiod has not said yet what it makes of AuthorizationPolicy {shorten(unseen)}")
     if not policies:

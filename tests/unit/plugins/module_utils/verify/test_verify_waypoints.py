@@ -369,6 +369,15 @@ def test_policies_for_gateways_at_the_edge_are_none_of_a_waypoints() -> None:
     assert judge(policies=Seen([refused]), gateways=Seen([]))["policies-accepted"].verdict.result == "fail"
 
 
+@pytest.mark.parametrize(("state", "result"), [("l7", "fail"), ("l4", "not-proven")])
+def test_a_policy_that_waits_for_a_waypoint_fails_only_where_one_is_declared(state: str, result: str) -> None:
+    idle = policy("a", {}, says("WaypointAccepted", "False", "AncestorNotBound", "Service shop/cart is not bound"))
+    mesh = {**MESH, "namespaces": [{"name": "shop", "state": state}]}
+    verdict = judge(mesh, policies=Seen([idle]))["policies-accepted"].verdict
+    assert verdict.result == result
+    assert verdict.evidence.startswith(("shop/a: in force nowhere", "shop: AuthorizationPolicy a: WaypointAccepted"))
+
+
 @pytest.mark.parametrize(
     "conditions",
     [[says("Reconciled")], [says("ZtunnelAccepted", observedGeneration=1)]],
