@@ -34,9 +34,8 @@ options:
     type: path
     required: true
   facts:
-    description: The file of M(alauda.ambient.mesh_facts).
+    description: The file of M(alauda.ambient.mesh_facts); not needed where nothing is bound to a waypoint.
     type: path
-    required: true
   discovery_selectors:
     description: The discovery selectors of istiod, as in C(ambient_discovery_selectors).
     type: raw
@@ -126,7 +125,7 @@ from ..module_utils.verify.live import LiveCluster
 OPTIONS: dict[str, dict[str, t.Any]] = {
     "mesh": {"type": "raw", "required": True},
     "plan": {"type": "path", "required": True},
-    "facts": {"type": "path", "required": True},
+    "facts": {"type": "path"},
     "discovery_selectors": {"type": "raw", "default": []},
     "trust_domain": {"type": "str", "default": "cluster.local"},
     "inventory_namespace": {"type": "str", "default": "istio-system"},

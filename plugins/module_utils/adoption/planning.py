@@ -51,7 +51,7 @@ class Wanted:
         entries = _entries(params["plan"])
         return cls(
             mesh,
-            Facts.from_file(params["facts"]),
+            Facts.from_file(params["facts"]) if params["facts"] else Facts(),
             check_selectors(params["discovery_selectors"]),
             params["trust_domain"],
             params["inventory_namespace"],
