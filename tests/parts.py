@@ -10,6 +10,7 @@ from pathlib import Path
 PYTHON = ".venv/bin/python"
 CLUSTER = {"AMBIENT_DIR": str(Path(__file__).resolve().parents[1] / "build/test")}
 ENVIRONMENT = (PYTHON, "tests/environment/env.py")
+ROUTING = "tests/cluster/test_routing_client.py"
 TEST_CLUSTER = ("--name", "ambient-test", "--dir", "build/test")
 
 
@@ -101,7 +102,15 @@ def parts(*, fresh: bool) -> tuple[Part, ...]:
         Part("molecule guard", (molecule("guard"),), needs=("environment",), environment=CLUSTER),
         Part("molecule engine", (molecule("engine"),), needs=("environment",), environment=CLUSTER),
         Part("packaging", (pytest("tests/packaging"),), needs=("environment",), environment=CLUSTER),
-        Part("cluster", (pytest("tests/cluster"),), needs=("environment",), environment=CLUSTER),
+        Part("molecule adoption", (molecule("adoption"),), needs=("environment",), environment=CLUSTER),
+        Part("molecule waypoints", (molecule("waypoints"),), needs=("environment",), environment=CLUSTER, long=True),
+        Part(
+            "cluster",
+            (pytest("tests/cluster", f"--ignore={ROUTING}"),),
+            needs=("environment",),
+            environment=CLUSTER,
+        ),
+        Part("cluster-long", (pytest(ROUTING),), needs=("environment",), environment=CLUSTER, long=True),
         Part("kills", (pytest("tests/kills"),), needs=("environment",), environment=CLUSTER),
         Part(
             "kills-all",

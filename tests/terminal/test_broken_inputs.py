@@ -60,7 +60,7 @@ BROKEN = [
     Broken("platform", "render", "ambient_platform: .*aks.*acp.*openshift", variables(ambient_platform="aks")),
     Broken("gateway-api", "site", "ambient_gateway_api: .*install", variables(ambient_gateway_api="maybe")),
     Broken("mesh-text", "site", "ambient_mesh: is a text", variables(ambient_mesh="default")),
-    Broken("mesh-key", "check", "ambient_mesh.*waypoint.*Known", mesh(waypoint={})),
+    Broken("mesh-key", "check", "ambient_mesh.*waypoint.*Did you mean waypoints", mesh(waypoint={})),
     Broken("mesh-name", "render", r"ambient_mesh\.name: ", variables(ambient_mesh={"name": "No Name"})),
     Broken("namespace-key", "site", r"ambient_mesh\.namespaces\[0\].*stat", mesh({"name": "shop", "stat": "l4"})),
     Broken("namespace-unnamed", "check", r"ambient_mesh\.namespaces\[1\]", mesh(SHOP, {"state": "l4"})),
@@ -69,7 +69,9 @@ BROKEN = [
     Broken(
         "state-unknown", "site", r"ambient_mesh\.namespaces\[0\]\.state: .*l5", mesh({"name": "shop", "state": "l5"})
     ),
-    Broken("state-later", "site", r"ambient_mesh\.namespaces\[0\]\.state: .*l7", mesh({"name": "shop", "state": "l7"})),
+    Broken(
+        "no-waypoint", "site", r"ambient_mesh\.namespaces\[0\]\.waypoint: .*l7", mesh({"name": "shop", "state": "l7"})
+    ),
     Broken("selectors", "render", "ambient_discovery_selectors", variables(ambient_discovery_selectors=["mesh"])),
     # charts, Helm, values, images
     Broken("charts-missing", "site", "ambient_charts: is required", variables(ambient_charts=GONE)),
