@@ -66,3 +66,14 @@ def test_what_somebody_has_taken_from_us_is_not_held(apply: Apply, client: Clien
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one", "namespace": namespace}}, "alauda.ambient"
     )
     assert held(client, namespace) == []
+
+
+def test_many_of_a_kind_are_read_by_one_request(apply: Apply, client: Client, namespace: str) -> None:
+    names = [f"many-{number:02}" for number in range(25)]
+    apply([config_map(namespace, name, a="1") for name in names])
+    client.request("DELETE", f"/api/v1/namespaces/{namespace}/configmaps/many-07")
+
+    found = held(client, namespace)
+
+    assert [item.identity.name for item in found] == [name for name in names if name != "many-07"]
+    assert {str(item.object["data"]) for item in found} == {"{'a': '1'}"}

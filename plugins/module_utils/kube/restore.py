@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ..manifests.identity import Object
+from ..manifests.identity import Identity, Object
 from ..manifests.items import Item
 from .client import Client
 from .fields import Fields, apply_entry
@@ -16,15 +16,36 @@ from .inventory import Inventory
 from .record import Record
 from .state import WORKERS
 
+_MANY = 20
+
 
 def held_in(client: Client, inventory: Inventory, role: str, namespaces: Iterable[str]) -> list[Item]:
     """The objects and patches of a role in these namespaces, and on these Namespaces, as they are live."""
     wanted = set(namespaces)
     records = [record for record in inventory.of(role).values() if scope_of(record) in wanted]
-    with ThreadPoolExecutor(WORKERS) as pool:
-        found = zip(records, pool.map(lambda record: client.get(record.identity), records), strict=True)
-        items = [item for record, live in found if live is not None for item in _item(record, live, role)]
+    live = _read(client, {record.identity for record in records})
+    items = [
+        item for record in records if record.identity in live for item in _item(record, live[record.identity], role)
+    ]
     return sorted(items, key=Item.order)
+
+
+def _read(client: Client, identities: Set[Identity]) -> dict[Identity, Object]:
+    """The objects that are there: one by one, or by one LIST over the cluster where a kind has many."""
+    kinds: dict[tuple[str, str], list[Identity]] = {}
+    for identity in identities:
+        kinds.setdefault((identity.api_version, identity.kind), []).append(identity)
+    few = [identity for group in kinds.values() if len(group) <= _MANY for identity in group]
+    found: dict[Identity, Object] = {}
+    for (api_version, kind), group in kinds.items():
+        if len(group) > _MANY:
+            for obj in client.list(api_version, kind):
+                identity = Identity.of({**obj, "apiVersion": api_version, "kind": kind})
+                if identity in identities:
+                    found[identity] = {**obj, "apiVersion": api_version, "kind": kind}
+    with ThreadPoolExecutor(WORKERS) as pool:
+        answers = zip(few, pool.map(client.get, few), strict=True)
+        return found | {identity: obj for identity, obj in answers if obj is not None}
 
 
 def scope_of(record: Record) -> str:
