@@ -36,6 +36,9 @@ options:
   facts:
     description: The file of M(alauda.ambient.mesh_facts); not needed where nothing is bound to a waypoint.
     type: path
+  manifests:
+    description: The file of M(alauda.ambient.manifest_objects), whose policies come in the same run.
+    type: path
   discovery_selectors:
     description: The discovery selectors of istiod, as in C(ambient_discovery_selectors).
     type: raw
@@ -126,6 +129,7 @@ OPTIONS: dict[str, dict[str, t.Any]] = {
     "mesh": {"type": "raw", "required": True},
     "plan": {"type": "path", "required": True},
     "facts": {"type": "path"},
+    "manifests": {"type": "path"},
     "discovery_selectors": {"type": "raw", "default": []},
     "trust_domain": {"type": "str", "default": "cluster.local"},
     "inventory_namespace": {"type": "str", "default": "istio-system"},

@@ -45,6 +45,9 @@ options:
       - The file of M(alauda.ambient.mesh_facts). Without it the declaration has to say all that its bindings need, and
         the policies of others are not looked at.
     type: path
+  manifests:
+    description: The file of M(alauda.ambient.manifest_objects), whose policies come in the same run.
+    type: path
   trust_domain:
     description: The trust domain of the mesh, as in C(meshConfig.trustDomain).
     type: str
@@ -98,6 +101,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.errors import AmbientError
 from ..module_utils.manifests.items import dump_role, would_change
+from ..module_utils.mesh.beside import policies_beside
 from ..module_utils.mesh.facts import Facts
 from ..module_utils.mesh.objects import namespace_items
 from ..module_utils.mesh.parse import parse_mesh
@@ -108,6 +112,7 @@ SPEC: dict[str, dict[str, Any]] = {
     "mesh": {"type": "raw", "required": True},
     "discovery_selectors": {"type": "raw", "default": []},
     "facts": {"type": "path"},
+    "manifests": {"type": "path"},
     "trust_domain": {"type": "str", "default": "cluster.local"},
     "dest": {"type": "path", "required": True},
 }
@@ -117,7 +122,13 @@ def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Write the file, or only compare it, and say what is in it."""
     mesh = parse_mesh(params["mesh"])
     facts = Facts.from_file(params["facts"]) if params["facts"] else None
-    items = namespace_items(mesh, check_selectors(params["discovery_selectors"]), facts, params["trust_domain"])
+    items = namespace_items(
+        mesh,
+        check_selectors(params["discovery_selectors"]),
+        facts,
+        params["trust_domain"],
+        policies_beside(params["manifests"]),
+    )
     write = would_change if check_mode else dump_role
     return {
         "changed": write(params["dest"], ROLE, items),

@@ -16,7 +16,8 @@ from ..kube.inventory import Inventory
 from ..kube.restore import held_in
 from ..manifests import waves
 from ..manifests.items import Item, dump_role
-from ..mesh.facts import Facts
+from ..mesh.beside import policies_beside
+from ..mesh.facts import Facts, Policy
 from ..mesh.objects import namespace_items
 from ..mesh.parse import parse_mesh
 from ..mesh.patches import ROLE
@@ -36,6 +37,7 @@ class Wanted:
     facts: Facts
     selectors: Sequence[Selector]
     trust_domain: str
+    beside: Sequence[Policy]
     inventory_namespace: str
     batch_size: int
     work_dir: Path
@@ -54,6 +56,7 @@ class Wanted:
             Facts.from_file(params["facts"]) if params["facts"] else Facts(),
             check_selectors(params["discovery_selectors"]),
             params["trust_domain"],
+            policies_beside(params["manifests"]),
             params["inventory_namespace"],
             params["batch_size"],
             Path(params["work_dir"]).expanduser() / "steps",
@@ -63,7 +66,7 @@ class Wanted:
 
     def items(self, mesh: MeshSpec) -> dict[str, list[Item]]:
         """The items that a declaration amounts to, by namespace."""
-        return by_namespace(namespace_items(mesh, self.selectors, self.facts, self.trust_domain))
+        return by_namespace(namespace_items(mesh, self.selectors, self.facts, self.trust_domain, self.beside))
 
     def result(self, found: Sequence[Mapping[str, Any]], lines: Sequence[str]) -> dict[str, Any]:
         """The result of the module."""

@@ -8,34 +8,58 @@ from collections.abc import Iterator, Sequence
 
 from ..manifests.items import Item
 from .bindings import bound_in, scopes_in
-from .facts import Facts
+from .facts import Facts, NamespaceFacts, Policy
 from .parse import ROOT
 from .patches import ROLE, binding_patch, namespace_patches
 from .policies import admitting_items, applying, policy_items, refuse_blind_denials
 from .reader import Reader
 from .selectors import Selector
 from .spec import MeshSpec, NamespaceSpec
+from .survey import ROOT_NAMESPACE
 
 CLUSTER_DOMAIN = "cluster.local"
 
 
 def namespace_items(
-    mesh: MeshSpec, selectors: Sequence[Selector], facts: Facts | None = None, trust_domain: str = CLUSTER_DOMAIN
+    mesh: MeshSpec,
+    selectors: Sequence[Selector],
+    facts: Facts | None = None,
+    trust_domain: str = CLUSTER_DOMAIN,
+    beside: Sequence[Policy] = (),
 ) -> list[Item]:
     """The objects and patches that bring about the declared namespaces, in the order of waves.
 
     Args:
         facts: what was seen of the cluster; None where no cluster is involved: then the declaration has to say all.
+        beside: policies that come from manifests in the same run.
 
     Raises:
         AmbientError: with the path of everything that the cluster, as it was seen, does not let be bound.
     """
     reader = Reader(ROOT)
-    items = [
-        item for namespace in mesh.namespaces for item in _of(reader, namespace, mesh, selectors, facts, trust_domain)
-    ]
+    items: list[Item] = []
+    for namespace in mesh.namespaces:
+        seen = facts.of(namespace.name) if facts else None
+        items += _of(reader, namespace, mesh, selectors, seen, trust_domain)
+        if namespace.waypoints():
+            policies = _holding(namespace, facts, beside)
+            refuse_blind_denials(reader, namespace, policies)
+            items += admitting_items(namespace, mesh, policies, trust_domain, ROLE)
     reader.raise_errors()
     return sorted(items, key=Item.order)
+
+
+def _holding(namespace: NamespaceSpec, facts: Facts | None, beside: Sequence[Policy]) -> list[Policy]:
+    """The policies of others that hold for pods of the namespace; what comes now counts instead of what is there."""
+    coming = [
+        policy
+        for policy in beside
+        if policy.namespace == namespace.name or (policy.namespace == ROOT_NAMESPACE and not policy.selector)
+    ]
+    names = {(policy.namespace, policy.name) for policy in coming}
+    seen = facts.of(namespace.name) if facts else None
+    there = applying(seen, facts) if facts and seen else []
+    return [*(policy for policy in there if (policy.namespace, policy.name) not in names), *coming]
 
 
 def _of(
@@ -43,18 +67,13 @@ def _of(
     namespace: NamespaceSpec,
     mesh: MeshSpec,
     selectors: Sequence[Selector],
-    facts: Facts | None,
+    seen: NamespaceFacts | None,
     trust_domain: str,
 ) -> Iterator[Item]:
     yield from namespace_patches(namespace, selectors)
     if not namespace.state.enrolled:
         return
-    seen = facts.of(namespace.name) if facts else None
     bound = bound_in(reader, namespace, mesh, seen)
     yield from (binding_patch(namespace.name, each) for each in bound)
     scopes = scopes_in(namespace, bound, seen)
     yield from policy_items(namespace, mesh, scopes, trust_domain, ROLE)
-    if facts and seen and namespace.waypoints():
-        policies = applying(seen, facts)
-        refuse_blind_denials(reader, namespace, policies)
-        yield from admitting_items(namespace, mesh, policies, trust_domain, ROLE)

@@ -49,11 +49,11 @@ def survey(reader: Reader, mesh: MeshSpec) -> Facts:
             name: NamespaceFacts(
                 tuple(_services(services.get(name, ()))),
                 tuple(_workloads(name, workloads)),
-                tuple(_policies(policies.get(name, ()))),
+                tuple(policies_among(policies.get(name, ()))),
             )
             for name in names
         },
-        tuple(policy for policy in _policies(policies.get(ROOT_NAMESPACE, ())) if not policy.selector),
+        tuple(policy for policy in policies_among(policies.get(ROOT_NAMESPACE, ())) if not policy.selector),
     )
 
 
@@ -159,8 +159,8 @@ def owner_of(obj: Object) -> str:
     return f"Flux kustomization {labels[_FLUX]}" if labels.get(_FLUX) else ""
 
 
-def _policies(objects: Iterable[Object]) -> Iterator[Policy]:
-    """Those that ztunnel enforces and that are not ours."""
+def policies_among(objects: Iterable[Object]) -> Iterator[Policy]:
+    """The AuthorizationPolicies that ztunnel enforces and that are not made here."""
     for obj in sorted(objects, key=_name):
         spec = obj.get("spec") or {}
         ours = mesh_of(obj) and _name(obj).startswith(OURS)  # plain manifests that we apply have the label, too

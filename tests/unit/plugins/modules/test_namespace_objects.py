@@ -97,3 +97,30 @@ def test_an_error_is_told_exactly(run: Run, args: dict[str, Any], message: str) 
     result = run(**args)
 
     assert (result["failed"], result["msg"]) == (True, message)
+
+
+def test_policies_that_come_in_the_same_run_get_the_waypoint_admitted(run: Run, tmp_path: Path) -> None:
+    """Also without a cluster: a tree that is rendered admits it, too."""
+    mesh = {"namespaces": [{"name": "shop", "state": "l7"}], "waypoints": [{"name": "waypoint", "namespace": "shop"}]}
+    spec: dict[str, Any] = {"selector": {"matchLabels": {"app": "cart"}}}
+    spec["rules"] = [{"from": [{"source": {"principals": ["cluster.local/ns/web/sa/front"]}}]}]
+    metadata = {"name": "front-may", "namespace": "shop"}
+    policy = {"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy", "metadata": metadata, "spec": spec}
+    manifests = tmp_path / "policies.json"
+    manifests.write_text(json.dumps({"role": "policies", "items": [{"object": policy}]}))
+
+    def admits() -> list[Any]:
+        items = load_items([tmp_path / "objects/namespaces.json"]).items
+        return [item.object["spec"] for item in items if item.identity.name.startswith("ambient-admit-")]
+
+    run(mesh=mesh)
+    assert admits() == []
+    run(mesh=mesh, manifests=str(manifests))
+    (admitted,) = admits()
+    assert admitted["selector"] == spec["selector"]
+    assert admitted["rules"] == [{"from": [{"source": {"principals": ["cluster.local/ns/shop/sa/waypoint"]}}]}]
+
+    manifests.write_text(
+        json.dumps({"role": "policies", "items": [{"object": {**policy, "spec": {**spec, "action": "DENY"}}}]})
+    )
+    assert "denies by the identity of the client" in run(mesh=mesh, manifests=str(manifests))["msg"]
