@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.alauda.ambient.plugins.module_utils.checks.run import Request, examine
+from ansible_collections.alauda.ambient.plugins.modules import check
 from routing import ApiWatch, Loop, RoutingClient, application, order, stock_envoy
 from routing.plays import play
 
@@ -29,6 +31,7 @@ IMAGES = json.loads((DIRECTORY / "images.json").read_text())
 APP = "adoption-app"
 CART, STOCK = (f"http://{name}.{APP}/" for name in ("cart", "stock"))
 WAYPOINT = f"{APP}/waypoint"
+SKEWED = f"Deployment {APP}/waypoint"
 DECLARED = {"name": "waypoint", "namespace": APP}
 READ_ONLY = {
     "apiVersion": "security.istio.io/v1",
@@ -105,6 +108,17 @@ def labels_of(client: RoutingClient, *what: str) -> dict[str, str]:
     return labels
 
 
+def mesh_errors() -> list[str]:
+    """What the checks of a mesh hold against it, without what is true of the waypoint of these tests alone."""
+    options = {option: spec.get("default") for option, spec in check.SPEC.items()} | {"phase": ["mesh"]}
+    report = examine(Request.of(options), {"kubeconfig": str(DIRECTORY / "kubeconfig")}).result
+    found = [finding for finding in report["findings"] if finding["severity"] == "error"]
+    known = [finding for finding in found if (finding["code"], finding["object"]) == ("AMB0504", SKEWED)]
+    for finding in known:
+        print(f"left out, because the agent of the tests' waypoint says that it is 1.29: AMB0504 {finding['message']}")
+    return [f"{finding['code']} {finding['object']}" for finding in found if finding not in known]
+
+
 def test_a_check_says_what_would_come_and_does_nothing(client: RoutingClient, before: Any, tmp_path: Path) -> None:
     run = play(DIRECTORY, "site.yml", declared(tmp_path, "l4-strict", []), "--check")
 
@@ -141,6 +155,7 @@ def test_step(
         for method, target, status in (("GET", CART, 200), ("POST", CART, 403), ("POST", STOCK, 200)):
             answer = client.once(target, method=method)
             assert (answer.status, answer.via) == (status, WAYPOINT), (method, target, answer)
+        assert mesh_errors() == []
         again = play(DIRECTORY, "site.yml", declared(tmp_path, state, waypoints))
         assert again.changed == 0, again.output
 

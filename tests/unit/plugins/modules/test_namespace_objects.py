@@ -123,4 +123,4 @@ def test_policies_that_come_in_the_same_run_get_the_waypoint_admitted(run: Run, 
     manifests.write_text(
         json.dumps({"role": "policies", "items": [{"object": {**policy, "spec": {**spec, "action": "DENY"}}}]})
     )
-    assert "denies by the identity of the client" in run(mesh=mesh, manifests=str(manifests))["msg"]
+    assert "denies by who the client is" in run(mesh=mesh, manifests=str(manifests))["msg"]
