@@ -75,7 +75,7 @@ def run(params: t.Mapping[str, t.Any], check: bool) -> tuple[bool, Facts]:
     mesh = parse_mesh(params["mesh"])
     bound = any(namespace.waypoints() for namespace in mesh.enrolled())
     facts = survey(connect(params), mesh) if bound else Facts()
-    file, text = Path(params["dest"]).expanduser(), facts.to_json()
+    file, text = Path(params["dest"]), facts.to_json()
     if check:
         return not file.is_file() or read_text(file) != text, facts
     return write_if_changed(file, text), facts

@@ -93,8 +93,11 @@ def site(users: Client, run_module: RunModule, tmp_path: Path) -> Site:
     return found
 
 
-def declare(waypoints: Any = SHOP["waypoints"], **shop: Any) -> dict[str, Any]:
-    return {"waypoints": waypoints, "namespaces": [{"name": "shop", **shop}]}
+def declare(waypoints: Any = None, **shop: Any) -> dict[str, Any]:
+    return {
+        "waypoints": SHOP["waypoints"] if waypoints is None else waypoints,
+        "namespaces": [{"name": "shop", **shop}],
+    }
 
 
 def ours(client: Client) -> dict[str, Any]:

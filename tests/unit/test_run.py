@@ -53,6 +53,8 @@ def test_named_parts_bring_what_they_need_and_keep_the_order() -> None:
         "molecule install",
         "molecule guard",
         "molecule engine",
+        "molecule adoption",
+        "molecule waypoints",
     ]
 
 

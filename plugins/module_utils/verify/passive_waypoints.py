@@ -229,7 +229,7 @@ def _open(facts: Facts, space: NamespaceSpec, labels: Mapping[str, str], ref: Wa
         ours = name_of(policy).startswith(f"{space.name}/{LOCK_DOWN}") and spec.get("action") == "DENY"
         if ours and selects((spec.get("selector") or {}).get("matchLabels") or {}, labels):
             admitted = _admitted(spec)
-            if ref.principal(trust) in admitted <= allowed:
+            if ref.principal(trust) in admitted and admitted <= allowed:
                 return ""
     if admitted is None:
         return f"has no AuthorizationPolicy {LOCK_DOWN}{ref.name}-*"

@@ -38,7 +38,8 @@ def endpoints(revision: int, *ready: bool, what: str = "ADDED") -> Event:
     )
 
 
-def gateway(revision: int, what: str = "MODIFIED", status: Mapping[str, Any] = PROGRAMMED, **content: Any) -> Event:
+def gateway(revision: int, what: str = "MODIFIED", status: Mapping[str, Any] | None = None, **content: Any) -> Event:
+    status = PROGRAMMED if status is None else status
     return event(revision, "Gateway", "waypoint", what, status=status, **content)
 
 
