@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import AmbientError
 from ..manifests.yaml import dump
 from .pods import Object
-from .probe_objects import INSIDE, OTHER_PORT, OUTSIDE, PORT, PROBE_LABEL, Manifest, Plan, pod_url, service, tolerations
+from .probe_objects import INSIDE, OTHER_PORT, OUTSIDE, PORT, Manifest, Plan, pod_url, service, tolerations
 
 WAYPOINT = "waypoint"
 BOUND_SERVICE = "server"
@@ -86,11 +86,14 @@ def get_only(trust_domain: str) -> Manifest:
 
 
 def lock_down(trust_domain: str) -> Manifest:
-    """The server takes calls from its own waypoint alone."""
+    """The pods take calls from the waypoint alone.
+
+    Without a selector: ztunnel looks at policies for single pods only when a connection opens, and one that another
+    waypoint keeps open would go on.
+    """
     waypoint = f"{trust_domain}/ns/{INSIDE}/sa/{WAYPOINT}"
     rule = {"from": [{"source": {"notPrincipals": [waypoint]}}]}
-    selector = {"matchLabels": {PROBE_LABEL: "server"}}
-    return _policy(LOCK, {"selector": selector, "action": "DENY", "rules": [rule]})
+    return _policy(LOCK, {"action": "DENY", "rules": [rule]})
 
 
 def _policy(name: str, spec: Manifest) -> Manifest:
