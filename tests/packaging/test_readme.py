@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 README = (CHECKOUT / "README.md").read_text()
@@ -33,9 +34,23 @@ def folder(tmp_path_factory: pytest.TempPathFactory, cluster: dict[str, Any]) ->
     (inventory,) = (text for language, text in BLOCKS if language == "yaml" and text.startswith("# hosts.yml"))
     (folder / "hosts.yml").write_text(inventory)
     built = json.loads((cluster["folder"] / "images.json").read_text())
-    here = {"ambient_images": {name: image["ref"] for name, image in built.items()}, "ambient_platform": "kind"}
+    here: dict[str, Any] = {
+        "ambient_images": {name: image["ref"] for name, image in built.items()},
+        "ambient_platform": "kind",
+    }
+    if "pilot-agent-waypoint" in cluster["binaries"]:
+        here |= stock_envoy()
     (folder / "here.json").write_text(json.dumps(here))
     return folder
+
+
+def stock_envoy() -> dict[str, Any]:
+    """What the waypoint image that is built here needs, for it lacks Istio's own filters."""
+    items = yaml.safe_load((CHECKOUT / "tests/environment/waypoint/waypoint.yaml").read_text())["items"]
+    return {
+        "ambient_values": {"istiod": {"env": {"PILOT_ENABLE_METADATA_EXCHANGE": "false"}}},
+        "verify_waypoint_manifests": [item for item in items if item["kind"] != "Gateway"],
+    }
 
 
 def run(command: str, folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
