@@ -107,6 +107,11 @@ def _of_guards(namespace: NamespaceSpec, mesh: MeshSpec, old: View, new: View) -
     if old.locked - new.locked:
         gone = " and ".join(sorted(old.locked - new.locked))
         lines.append(f"pods of namespace {namespace.name} are no longer locked down to {gone}")
+    if new.locked - old.locked and not namespace.ingress_use_waypoint:
+        lines.append(
+            f"ingress gateways and sidecars call pods of namespace {namespace.name} past the waypoint, and are refused "
+            "(ingress_use_waypoint: true sends the former through it)"
+        )
     for ref in sorted(namespace.waypoints()):
         if not mesh.waypoint(ref).lock_down:
             lines.append(f"NOT LOCKED DOWN: pods behind waypoint {ref} may be called past it (lock_down: false)")

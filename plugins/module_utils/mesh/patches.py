@@ -25,8 +25,7 @@ NO_WAYPOINT = "none"
 def namespace_patches(namespace: NamespaceSpec, selectors: Sequence[Selector]) -> list[Item]:
     """The patches on the Namespace itself.
 
-    A released namespace keeps its discovery label: taking it away in the wave that stands before
-    the enrolment would cut its pods off while they are still captured.
+    A released namespace is not asked to be discovered any more; that label goes after the one that captures its pods.
     """
     if not namespace.state.enrolled:
         gone = (MODE_LABEL,)

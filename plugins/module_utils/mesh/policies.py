@@ -45,6 +45,8 @@ def policy_items(
     objects += [(waves.POLICIES, obj) for obj in _plaintext(namespace)]
     if namespace.default_deny and namespace.waypoints():
         objects.append((waves.POLICIES, _admits(namespace, {}, trust, BESIDE_DENY)))
+        # It refuses nobody before traffic comes through the waypoint, and has to be there when it does.
+        objects += [(waves.POLICIES, obj) for obj in _denies(namespace)]
     return [Item(own(obj, mesh.name), wave, role=role) for wave, obj in objects]
 
 
@@ -96,12 +98,15 @@ def _narrowing(namespace: NamespaceSpec, mesh: MeshSpec, scopes: Iterable[Scope]
         yield _object("PeerAuthentication", name, STRICT, {"mtls": {"mode": "STRICT"}})
     if namespace.default_deny:
         yield _object("AuthorizationPolicy", name, DEFAULT_DENY, {})
-        for ref in sorted(namespace.waypoints()):
-            target = {"group": _GATEWAY, "kind": "Gateway", "name": ref.name}
-            yield _object("AuthorizationPolicy", name, f"{DEFAULT_DENY}-{ref.name}", {"targetRefs": [target]})
     for scope in scopes:
         if any(mesh.waypoint(ref).lock_down for ref in scope.behind):
             yield _lock_down(namespace, scope, trust)
+
+
+def _denies(namespace: NamespaceSpec) -> Iterator[Object]:
+    for ref in sorted(namespace.waypoints()):
+        spec = {"targetRefs": [{"group": _GATEWAY, "kind": "Gateway", "name": ref.name}]}
+        yield _object("AuthorizationPolicy", namespace.name, f"{DEFAULT_DENY}-{ref.name}", spec)
 
 
 def _lock_down(namespace: NamespaceSpec, scope: Scope, trust: str) -> Object:

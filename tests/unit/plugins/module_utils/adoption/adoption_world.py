@@ -120,6 +120,9 @@ def check_order(live: Held, allowing: Iterable[tuple[tuple[str, str], ...]]) -> 
         if view.default_deny and through:
             admits = [item for item in items if item.identity.name.startswith(ADMITS)]
             assert admits, f"{name}: the waypoint is refused by the default deny"
+            ways = {way.partition("/")[2] for way in (view.waypoint, *view.bound.values()) if "/" in way}
+            denied = {item.identity.name.removeprefix(f"{DEFAULT_DENY}-") for item in items}
+            assert ways <= denied, f"{name}: all come in through {ways - denied}, although it denies by default"
 
 
 def _principals(spec: dict[str, Any], key: str) -> list[str]:

@@ -37,6 +37,10 @@ L7: dict[str, Any] = {"state": "l7"}
 OWN = "cluster.local/ns/shop/sa/waypoint"
 FACTS = seen([service("cart"), service("web")], [workload("cart", "batch")])
 CART = {"services": [{"name": "cart", "waypoint": "waypoint"}]}
+REFUSED = (
+    "ingress gateways and sidecars call pods of namespace shop past the waypoint, and are refused "
+    "(ingress_use_waypoint: true sends the former through it)"
+)
 LOCKED = f"pods of namespace shop take calls from {OWN} alone"
 FREE = f"pods of namespace shop are no longer locked down to {OWN}"
 JOINS = "namespace shop joins the mesh; its pods are not restarted"
@@ -55,11 +59,11 @@ def lines(before: dict[str, Any], after: dict[str, Any], facts: Facts = FACTS, w
         (L4, OFF, ["namespace shop leaves the mesh; its pods are not restarted"]),
         (L4, STRICT, ["namespace shop refuses plain text"]),
         (STRICT, L4, ["namespace shop accepts plain text again"]),
-        (STRICT, L7, ["the Services of namespace shop are called through waypoint shop/waypoint", LOCKED]),
+        (STRICT, L7, ["the Services of namespace shop are called through waypoint shop/waypoint", LOCKED, REFUSED]),
         (L7, STRICT, ["the Services of namespace shop are called directly again", FREE]),
         (L4, {**L4, "default_deny": True}, ["namespace shop refuses all that no policy allows"]),
         ({**L4, "default_deny": True}, L4, ["namespace shop denies nobody by default"]),
-        (L4, {**L4, **CART}, ["Service shop/cart is called through waypoint shop/waypoint", LOCKED]),
+        (L4, {**L4, **CART}, ["Service shop/cart is called through waypoint shop/waypoint", LOCKED, REFUSED]),
         ({**L4, **CART}, L4, ["Service shop/cart is called directly again", FREE]),
         (
             L7,
