@@ -102,8 +102,6 @@ def parts(*, fresh: bool) -> tuple[Part, ...]:
         Part("molecule guard", (molecule("guard"),), needs=("environment",), environment=CLUSTER),
         Part("molecule engine", (molecule("engine"),), needs=("environment",), environment=CLUSTER),
         Part("packaging", (pytest("tests/packaging"),), needs=("environment",), environment=CLUSTER),
-        Part("molecule adoption", (molecule("adoption"),), needs=("environment",), environment=CLUSTER),
-        Part("molecule waypoints", (molecule("waypoints"),), needs=("environment",), environment=CLUSTER, long=True),
         Part(
             "cluster",
             (pytest("tests/cluster", f"--ignore={ROUTING}"),),
@@ -119,6 +117,8 @@ def parts(*, fresh: bool) -> tuple[Part, ...]:
             environment={**CLUSTER, "AMBIENT_KILLS": "20"},
             long=True,
         ),
+        Part("molecule adoption", (molecule("adoption"),), needs=("environment",), environment=CLUSTER),
+        Part("molecule waypoints", (molecule("waypoints"),), needs=("environment",), environment=CLUSTER, long=True),
         Part("lifecycle", (pytest("tests/lifecycle"),), needs=("toolchain",), long=True),
         Part("clean-up", (Command("cluster", (*ENVIRONMENT, "down", *TEST_CLUSTER)),), when_green=True),
     )
