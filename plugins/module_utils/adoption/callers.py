@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..errors import AmbientError
@@ -14,9 +13,7 @@ from ..verify.cluster import ZTUNNEL, Cluster, look
 from ..verify.facts import daemon, metrics_of, stand_in
 from ..verify.pods import is_ready, labels_of
 from ..verify.verdict import shorten
-
-_SAMPLE = re.compile(r"^istio_tcp_connections_opened(?:_total)?\{(.*)\}\s+[0-9.eE+]+\s*$", re.M)
-_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+from ..verify.ztunnel import opened_connections
 
 
 def callers_of(cluster: Cluster, mesh: MeshSpec, names: Sequence[str]) -> list[str]:
@@ -57,8 +54,7 @@ def _counted(cluster: Cluster) -> tuple[Mapping[str, set[str]], str]:
 
 def plain_callers(metrics: str, counted: dict[str, set[str]]) -> None:
     """Add what one ztunnel's metrics say: callers as NAMESPACE/WORKLOAD by the namespace that they called."""
-    for labels in _SAMPLE.findall(metrics):
-        found = dict(_LABEL.findall(labels))
+    for found, _number in opened_connections(metrics):
         if found.get("reporter") != "destination" or found.get("connection_security_policy") == "mutual_tls":
             continue
         source = f"{found.get('source_workload_namespace', 'unknown')}/{found.get('source_workload', 'unknown')}"

@@ -94,10 +94,10 @@ def told(
 
 
 def _way(waypoint: str, one: bool = False) -> str:
-    verb = ("is", "goes") if one else ("are", "go")
+    verb = "is" if one else "are"
     if waypoint == NO_WAYPOINT:
-        return f"{verb[0]} called past the waypoint of the namespace"
-    return f"{verb[0]} called through waypoint {waypoint}" if waypoint else f"{verb[0]} called directly again"
+        return f"{verb} called past the waypoint of the namespace"
+    return f"{verb} called through waypoint {waypoint}" if waypoint else f"{verb} called directly again"
 
 
 def _of_guards(namespace: NamespaceSpec, mesh: MeshSpec, old: View, new: View) -> list[str]:

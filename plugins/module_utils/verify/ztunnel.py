@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -103,17 +103,21 @@ def _text_fields(line: str) -> dict[str, str]:
 def mutual_tls_connections(metrics: str) -> int:
     """Connections with mutual TLS and both principals that a ztunnel's metrics count."""
     total = 0.0
-    for line in metrics.splitlines():
-        match = _SAMPLE.match(line)
-        if not match or not match[1].startswith("istio_tcp_connections_opened"):
-            continue
-        found = dict(_LABEL.findall(match[2]))
+    for found, number in opened_connections(metrics):
         principals = (found.get("source_principal", ""), found.get("destination_principal", ""))
         if found.get("connection_security_policy") == "mutual_tls" and all(
             p.startswith("spiffe://") for p in principals
         ):
-            total += float(match[3])
+            total += number
     return int(total)
+
+
+def opened_connections(metrics: str) -> Iterator[tuple[dict[str, str], float]]:
+    """The labels and the count of each sample of connections that a ztunnel has seen opened."""
+    for line in metrics.splitlines():
+        match = _SAMPLE.match(line)
+        if match and match[1].startswith("istio_tcp_connections_opened"):
+            yield dict(_LABEL.findall(match[2])), float(match[3])
 
 
 def between(lines: Iterable[Connection], source: tuple[str, str], destination: tuple[str, str]) -> list[Connection]:
