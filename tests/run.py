@@ -22,6 +22,7 @@ from parts import Command, Part, parts
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 REPORTS = CHECKOUT / "build/reports"
+LONGEST = 300  # characters of what a failed case says at the end
 
 
 @dataclass
@@ -59,6 +60,16 @@ def pytest_tally(report: Path) -> Tally:
     return Tally(passed=total - bad - skipped, failed=bad, skipped=skipped) if total else Tally(failed=1)
 
 
+def failed_cases(report: Path) -> list[str]:
+    """The failed cases of a JUnit report, each with the first line of what was wrong; none without a report."""
+    try:
+        cases = list(ET.parse(report).getroot().iter("testcase"))
+    except (OSError, ET.ParseError):
+        return []
+    found = [(case, bad) for case in cases for bad in case if bad.tag in ("failure", "error")]
+    return [f"{case.get('name')}: {(bad.get('message') or bad.tag).splitlines()[0][:LONGEST]}" for case, bad in found]
+
+
 def execute(command: Command, environment: dict[str, str]) -> int:
     """Run one command in a process group of its own, so that a time-out or an interrupt ends all of it."""
     process = subprocess.Popen(command.argv, cwd=CHECKOUT, env=environment, start_new_session=True)
@@ -81,9 +92,8 @@ def run_command(part: Part, command: Command) -> Tally:
     print(f"\n=== {part.name}: {command.name}", flush=True)
     report = REPORTS / f"{part.name}-{command.name}.xml".replace(" ", "-").replace("/", "-")
     environment = {**os.environ, **part.environment}
-    if command.counts_cases:
-        report.unlink(missing_ok=True)
-        environment["PYTEST_ADDOPTS"] = f"--junit-xml={report} {os.environ.get('PYTEST_ADDOPTS', '')}"
+    report.unlink(missing_ok=True)
+    environment["PYTEST_ADDOPTS"] = f"--junit-xml={report} {os.environ.get('PYTEST_ADDOPTS', '')}"  # molecule's, too
     start = time.monotonic()
     status = execute(command, environment)
     seconds = time.monotonic() - start
@@ -94,7 +104,8 @@ def run_command(part: Part, command: Command) -> Tally:
     else:
         tally = Tally(passed=int(status == 0), failed=int(status != 0))
     tally.seconds = seconds
-    tally.failures = [f"{part.name}: {command.name}"] if tally.failed else []
+    if tally.failed:
+        tally.failures = [f"{part.name}: {command.name}", *(f"  {case}" for case in failed_cases(report))]
     print(f"--- {part.name}: {command.name}: {tally}, {seconds:.0f} s", flush=True)
     return tally
 
@@ -152,7 +163,7 @@ def main() -> int:
     print("\n" + "\n".join(rows))
     print(f"{'all':<20} {total.seconds:>6.0f} s")
     for failure in total.failures:
-        print(f"failed: {failure}")
+        print(failure if failure.startswith("  ") else f"failed: {failure}")
     print(total, flush=True)
     return 1 if total.failed else 0
 

@@ -30,6 +30,17 @@ def test_a_run_without_cases_has_failed(tmp_path: Path, text: str) -> None:
     assert run.pytest_tally(tmp_path / "none.xml").failed == 1
 
 
+def test_a_failed_case_is_named_at_the_end_with_what_was_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    test = tmp_path / "test_it.py"
+    test.write_text("def test_good():\n    pass\n\n\ndef test_bad():\n    assert 1 == 2, 'no good'\n")
+    monkeypatch.setattr(run, "REPORTS", tmp_path)
+    argv = (sys.executable, "-m", "pytest", "-q", str(test))
+    for counts in (True, False):
+        tally = run.run_part(Part("part", (Command("it", argv, counts_cases=counts),)), set())
+        assert tally.failures == ["part: it", "  test_bad: AssertionError: no good"]
+    assert run.failed_cases(tmp_path / "none.xml") == []
+
+
 def test_each_command_counts_and_a_failure_does_not_stop_the_part() -> None:
     tally = run.run_part(Part("part", (BAD, GOOD)), set())
     assert str(tally) == "1 passed, 1 failed"
