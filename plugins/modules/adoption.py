@@ -96,9 +96,6 @@ batches:
       description: The files that bring back what was there before, applied one after the other in the same way.
       type: list
       elements: str
-    undo:
-      description: The last of these.
-      type: str
 waves:
   description: The waves before the namespaces in which objects of other roles are to be written.
   type: list
@@ -108,6 +105,18 @@ late_waves:
   description: The waves after the namespaces in which objects of other roles are to be written.
   type: list
   elements: int
+  returned: success
+admits:
+  description:
+    - The file of policies that have to be applied before the waves. They let waypoints in that would be refused beside
+      policies which come in those. Empty where there are none.
+  type: str
+  returned: success
+file:
+  description:
+    - The file of all patches and policies of the namespaces once the policies are gone that the plan deletes. To be
+      applied with prune in place of the one of M(alauda.ambient.namespace_objects). Empty where none goes.
+  type: str
   returned: success
 summary:
   description: What changes, in lines for people.
@@ -119,7 +128,7 @@ summary:
 import typing as t
 
 from ..module_utils.adoption.callers import callers_of
-from ..module_utils.adoption.planning import Wanted, plan_steps
+from ..module_utils.adoption.planning import Steps, Wanted, plan_steps
 from ..module_utils.argspec import ambient_module
 from ..module_utils.errors import AmbientError
 from ..module_utils.kube.connection import connect
@@ -142,11 +151,11 @@ def run(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The plan as the result of the module."""
     wanted = Wanted.of(params)
     if not wanted.changing:
-        return wanted.result([], [])
+        return wanted.result(Steps())
     client = connect(params)
     steps = plan_steps(wanted, client)
-    lines = steps.lines + callers_of(LiveCluster(client), wanted.mesh, steps.narrowed)
-    return wanted.result(steps.batches, lines)
+    steps.lines.extend(callers_of(LiveCluster(client), wanted.mesh, steps.narrowed))
+    return wanted.result(steps)
 
 
 def main() -> None:

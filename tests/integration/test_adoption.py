@@ -57,26 +57,36 @@ class Site:
         self._run = run
         self._folder = folder
         self.facts, self.objects = str(folder / "facts.json"), str(folder / "namespaces.json")
+        self.manifests = str(folder / "policies.json")
 
-    def plan(self, mesh: dict[str, Any]) -> dict[str, Any]:
+    def plan(self, mesh: dict[str, Any], *manifests: Path) -> dict[str, Any]:
+        offline = {"mesh": mesh, "kubeconfig": None, "host": None}
+        given = {"facts": self.facts, "manifests": self.manifests}
         self.module("mesh_facts", mesh=mesh, dest=self.facts)
-        self.module("namespace_objects", mesh=mesh, facts=self.facts, dest=self.objects, kubeconfig=None, host=None)
-        report = self.apply(self.objects, check=True)["report_file"]
-        return self.module("adoption", mesh=mesh, plan=report, facts=self.facts, work_dir=str(self._folder))
+        paths = [str(path) for path in manifests]
+        self.module("manifest_objects", **{**offline, "mesh": "default"}, manifests=paths, dest=self.manifests)
+        self.module("namespace_objects", **offline, **given, dest=self.objects)
+        report = self.apply(self.manifests, self.objects, check=True)["report_file"]
+        return self.module("adoption", mesh=mesh, plan=report, work_dir=str(self._folder), **given)
 
-    def bring(self, mesh: dict[str, Any]) -> dict[str, Any]:
+    def bring(self, mesh: dict[str, Any], *manifests: Path) -> dict[str, Any]:
         """Plan and carry out; the plan."""
-        plan = self.plan(mesh)
+        plan = self.plan(mesh, *manifests)
+        if plan["admits"]:
+            self.apply(plan["admits"], prune=False, waves=[39])
+        for wave in plan["waves"]:
+            self.apply(self.manifests, prune=False, waves=[wave])
         for batch in plan["batches"]:
             self.steps(batch, "steps")
+        self.apply(self.manifests, plan["file"] or self.objects)
         return plan
 
     def steps(self, batch: dict[str, Any], which: str) -> None:
         for step in batch[which]:
             self.apply(step, namespaces=batch["namespaces"])
 
-    def apply(self, file: str, check: bool = False, **options: Any) -> dict[str, Any]:
-        given = {"files": [file], "work_dir": str(self._folder), "prune": True, "wait": False, **options}
+    def apply(self, *files: str, check: bool = False, **options: Any) -> dict[str, Any]:
+        given = {"files": [*files], "work_dir": str(self._folder), "prune": True, "wait": False, **options}
         return self.module("apply", check=check, **given)
 
     def module(self, name: str, check: bool = False, **args: Any) -> dict[str, Any]:
@@ -198,7 +208,6 @@ def test_the_way_back_brings_back_exactly_what_was_there(
         site.steps(batch, "steps")
     assert ours(users) == expected(site) != before
     for batch in plan["batches"]:
-        assert batch["undo"] == batch["undo_steps"][-1]
         site.steps(batch, "undo_steps")
     assert ours(users) == before
     uids = {obj["metadata"]["uid"] for kind in POLICIES for obj in users.list("security.istio.io/v1", kind)}
@@ -220,6 +229,62 @@ def test_a_plan_writes_nothing(site: Site, users: Client, writes: Callable[[], l
     assert site.plan(WAY[5])["batches"]
     assert writes() == []
     assert ours(users) == {}
+
+
+ALLOW = """
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: web-callers, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  rules: [{from: [{source: {namespaces: [pay]}}]}]
+"""
+MOVED = declare(state="l7", waypoints=[*SHOP["waypoints"], {"name": "new", "namespace": "shop"}], waypoint="new")
+
+
+@pytest.mark.parametrize("after", [WAY[4], MOVED], ids=["the waypoint stays", "another waypoint"])
+def test_a_waypoint_is_let_in_before_a_policy_comes_and_until_it_is_gone(
+    site: Site, users: Client, writes: Callable[[], list[dict[str, str]]], tmp_path: Path, after: dict[str, Any]
+) -> None:
+    allow = tmp_path / "allow.yml"
+    allow.write_text(ALLOW)
+    site.bring(WAY[4])
+    writes()
+    assert site.bring(after, allow)["admits"]
+    names = policies_in(writes())
+    assert names.index("ambient-admit-waypoint") < names.index("web-callers"), names
+    beside = sorted(name for name in ours(users) if "shop/ambient-admit" in name or "web-callers" in name)
+    assert len(beside) == 2, beside
+    assert ours(users).items() >= expected(site).items()
+
+    again = site.bring(after, allow)
+    assert (again["admits"], again["file"], policies_in(writes())) == ("", "", [])
+
+    assert site.bring(after)["file"]
+    assert policies_in(writes()) == ["web-callers", f"ambient-admit-{beside[0].split('-')[2]}"]
+    site.plan(after)
+    assert ours(users) == expected(site)
+    assert site.bring(after)["batches"] == [] and policies_in(writes()) == []
+
+
+def test_a_policy_that_fails_to_come_leaves_the_waypoint_let_in(site: Site, users: Client, tmp_path: Path) -> None:
+    allow = tmp_path / "allow.yml"
+    allow.write_text(ALLOW)
+    site.bring(WAY[4])
+    plan = site.plan(WAY[5], allow)
+    site.apply(plan["admits"], prune=False, waves=[39])
+    site.apply(site.manifests, prune=False, waves=[40])
+    (batch,) = plan["batches"]
+    site.steps(batch, "steps")
+    site.steps(batch, "undo_steps")
+    assert [name for name in ours(users) if "shop/ambient-admit-waypoint" in name], "the policy is still there"
+
+
+def policies_in(requests: list[dict[str, str]]) -> list[str]:
+    """The names of the AuthorizationPolicies that were written, in that order, without the digests of ours."""
+    names = [each["path"].partition("/authorizationpolicies/")[2].partition("?")[0] for each in requests]
+    found = [name.rpartition("-")[0] if name.startswith("ambient-admit") else name for name in names if name]
+    return list(dict.fromkeys(found))
 
 
 @given(declarations(), declarations())

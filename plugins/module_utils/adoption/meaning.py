@@ -11,7 +11,7 @@ from ..manifests.items import Item
 from ..mesh.facts import Facts, Policy
 from ..mesh.patches import ENROLMENT_MANAGER, NO_WAYPOINT, USE_WAYPOINT, USE_WAYPOINT_NAMESPACE
 from ..mesh.policies import DEFAULT_DENY, LOCK_DOWN, STRICT, names_clients
-from ..mesh.spec import MODE_AMBIENT, MODE_LABEL, MeshSpec, NamespaceSpec
+from ..mesh.spec import MODE_AMBIENT, MODE_LABEL, Allow, MeshSpec, NamespaceSpec, WaypointRef
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,11 @@ class View:
     locked: frozenset[str] = frozenset()
     waypoint: str = ""
     bound: Mapping[str, str] = field(default_factory=dict)
+
+    def waypoints(self) -> frozenset[WaypointRef]:
+        """Every waypoint through which something of the namespace is called."""
+        names = {self.waypoint, *self.bound.values()} - {"", NO_WAYPOINT}
+        return frozenset(WaypointRef.of(name) for name in names)
 
     @classmethod
     def of(cls, items: Iterable[Item]) -> View:
@@ -112,10 +117,24 @@ def _of_guards(namespace: NamespaceSpec, mesh: MeshSpec, old: View, new: View) -
             f"ingress gateways and sidecars call pods of namespace {namespace.name} past the waypoint, and are refused "
             "(ingress_use_waypoint: true sends the former through it)"
         )
+    unheard = _closed_plaintext(namespace) if new.locked - old.locked else []
+    if unheard:
+        lines.append(
+            f"plain text to port {', '.join(unheard)} of namespace {namespace.name} is refused all the same, as it "
+            "does not come from the waypoint (an exception with allow: direct for the port lets it in)"
+        )
     for ref in sorted(namespace.waypoints()):
         if not mesh.waypoint(ref).lock_down:
             lines.append(f"NOT LOCKED DOWN: pods behind waypoint {ref} may be called past it (lock_down: false)")
     return lines
+
+
+def _closed_plaintext(namespace: NamespaceSpec) -> list[str]:
+    """The ports that take plain text by an exception, and that only the waypoint may call."""
+    direct = {port for each in namespace.exceptions if each.allow is Allow.DIRECT for port in each.ports}
+    plain = [each for each in namespace.exceptions if each.allow is Allow.PLAINTEXT]
+    closed = {port for each in plain for port in each.ports} - direct
+    return [*map(str, sorted(closed)), *(["any"] if any(not each.ports for each in plain) else [])]
 
 
 def _of_policies(namespace: NamespaceSpec, old: View, new: View, facts: Facts) -> list[str]:

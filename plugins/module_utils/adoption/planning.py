@@ -5,24 +5,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..errors import AmbientError
 from ..kube.client import Client
 from ..kube.inventory import Inventory
+from ..kube.outcome import DELETED
 from ..kube.restore import held_in
 from ..manifests import waves
 from ..manifests.items import Item, dump_role
 from ..mesh.beside import policies_beside
 from ..mesh.facts import Facts, Policy
-from ..mesh.objects import namespace_items
+from ..mesh.objects import coming_to, namespace_items
 from ..mesh.parse import parse_mesh
 from ..mesh.patches import ROLE
+from ..mesh.policies import admitting_items
 from ..mesh.selectors import Selector, check_selectors
 from ..mesh.spec import MeshSpec, NamespaceSpec, State
+from ..mesh.survey import POLICY
 from .meaning import View, told
 from .steps import batches, by_namespace, changing, in_steps, way_back, without_default_deny
 
@@ -42,6 +45,7 @@ class Wanted:
     batch_size: int
     work_dir: Path
     changing: Sequence[str]
+    going: Collection[tuple[str, str]]
     waves: Sequence[int]
 
     @classmethod
@@ -61,6 +65,7 @@ class Wanted:
             params["batch_size"],
             Path(params["work_dir"]).expanduser() / "steps",
             changing(mesh, entries, ROLE),
+            _going(entries),
             sorted({entry["wave"] for entry in entries if entry["role"] != ROLE and entry["action"] != "candidate"}),
         )
 
@@ -68,29 +73,58 @@ class Wanted:
         """The items that a declaration amounts to, by namespace."""
         return by_namespace(namespace_items(mesh, self.selectors, self.facts, self.trust_domain, self.beside))
 
-    def result(self, found: Sequence[Mapping[str, Any]], lines: Sequence[str]) -> dict[str, Any]:
+    def early_admits(self, namespace: str, held: Sequence[Item]) -> list[Item]:
+        """What admits the waypoints that a namespace has now beside policies that come before its batch."""
+        through = View.of(held).waypoints()
+        if not through:
+            return []
+        coming = coming_to(namespace, self.beside)
+        items = admitting_items(namespace, through, self.mesh.name, coming, self.trust_domain, ROLE)
+        there = {item.key for item in held}
+        return [item for item in items if item.key not in there]
+
+    def result(self, steps: Steps) -> dict[str, Any]:
         """The result of the module."""
         return {
-            "batches": list(found),
+            "batches": steps.batches,
             "waves": [wave for wave in self.waves if wave < waves.ENROLMENT],
             "late_waves": [wave for wave in self.waves if wave >= waves.ENROLMENT],
-            "summary": list(lines),
+            "summary": steps.lines,
+            "admits": steps.admits,
+            "file": self._without_going(),
         }
+
+    def _without_going(self) -> str:
+        """The file of all namespaces once the policies that go with this run are gone; empty if none goes."""
+        if not self.going:
+            return ""
+        facts = self.facts.without(self.going)
+        items = namespace_items(self.mesh, self.selectors, facts, self.trust_domain, self.beside)
+        return _dump(self.work_dir / "namespaces.json", [items])
 
 
 @dataclass(frozen=True)
 class Steps:
-    """The batches, what they mean, and the namespaces that will refuse plain text."""
+    """The batches, what they mean, and the namespaces that will refuse plain text.
 
-    batches: list[dict[str, Any]]
-    lines: list[str]
-    narrowed: list[str]
+    Attributes:
+        admits: the file of what has to be there before policies that come from manifests; empty if nothing has to.
+    """
+
+    batches: list[dict[str, Any]] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    narrowed: list[str] = field(default_factory=list)
+    admits: str = ""
 
 
 def plan_steps(wanted: Wanted, client: Client) -> Steps:
     """Read what is held in the namespaces that change, and write the files of their steps."""
     inventory = Inventory(client, wanted.inventory_namespace, wanted.mesh.name)
     held = by_namespace(held_in(client, inventory, ROLE, wanted.changing))
+    early = {name: items for name in wanted.changing if (items := wanted.early_admits(name, held.get(name, [])))}
+    admits = _dump(wanted.work_dir / "admits.json", early.values()) if early else ""
+    for name, items in early.items():  # they are there when the batch begins
+        held[name] = sorted([*held[name], *items], key=Item.order)
     target, relaxed = wanted.items(wanted.mesh), wanted.items(without_default_deny(wanted.mesh))
     specs = {name: NamespaceSpec(name, State.OFF) for name in wanted.changing}
     specs |= {namespace.name: namespace for namespace in wanted.mesh.namespaces}
@@ -109,8 +143,8 @@ def plan_steps(wanted: Wanted, client: Client) -> Steps:
         backward = [way_back(old, path) for old, path in zip(before, paths, strict=True)]
         undo_steps = _dump_all(wanted.work_dir, f"{number}-undo", backward)
         steps = _dump_all(wanted.work_dir, str(number), paths)
-        found.append({"namespaces": names, "steps": steps, "undo_steps": undo_steps, "undo": undo_steps[-1]})
-    return Steps(found, lines, narrowed)
+        found.append({"namespaces": names, "steps": steps, "undo_steps": undo_steps})
+    return Steps(found, lines, narrowed, admits)
 
 
 def _dump_all(folder: Path, name: str, paths: Sequence[Sequence[list[Item]]]) -> list[str]:
@@ -124,6 +158,17 @@ def _dump_all(folder: Path, name: str, paths: Sequence[Sequence[list[Item]]]) ->
 def _dump(file: Path, parts: Iterable[Iterable[Item]]) -> str:
     dump_role(file, ROLE, [item for part in parts for item in part])
     return str(file)
+
+
+def _going(entries: Iterable[Mapping[str, Any]]) -> set[tuple[str, str]]:
+    """Namespace and name of the policies of others that a plan deletes."""
+    found = set()
+    for entry in entries:
+        _version, kind, where = str(entry["object"]).split(" ", 2)
+        if entry["role"] != ROLE and kind == POLICY[1] and entry["action"] == DELETED:
+            namespace, _slash, name = where.partition("/")
+            found.add((namespace, name))
+    return found
 
 
 def _entries(path: str) -> list[Mapping[str, Any]]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..kube import outcome as words
 from ..manifests.items import Item
-from ..mesh.policies import ADMITS, BESIDE_DENY, DEFAULT_DENY
+from ..mesh.policies import DEFAULT_DENY, goes_with_default_deny
 from ..mesh.spec import MeshSpec
 from .meaning import View
 
@@ -45,7 +45,7 @@ def way_back(before: Sequence[Item], steps: Sequence[list[Item]]) -> list[list[I
 def _denies(item: Item) -> bool:
     """Whether it is of a default deny: the policies that refuse, and the one that admits a waypoint beside them."""
     name = item.identity.name
-    return name.startswith(DEFAULT_DENY) or (name.startswith(ADMITS) and name.endswith(BESIDE_DENY))
+    return name.startswith(DEFAULT_DENY) or goes_with_default_deny(name)
 
 
 def batches(names: Sequence[str], size: int) -> list[list[str]]:

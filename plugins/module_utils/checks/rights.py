@@ -86,17 +86,19 @@ def _declared(mesh: MeshSpec) -> Iterator[tuple[str, str, tuple[str, ...], str]]
             yield "gateway.networking.k8s.io", "gateways", _WRITE, waypoint.namespace
             yield "", "configmaps", _WRITE, waypoint.namespace
     for namespace in mesh.enrolled():
-        for group, resource, verbs in _in_namespace(namespace):
+        for group, resource, verbs in _in_namespace(mesh, namespace):
             yield group, resource, verbs, namespace.name
 
 
-def _in_namespace(namespace: NamespaceSpec) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+def _in_namespace(mesh: MeshSpec, namespace: NamespaceSpec) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     if namespace.strict or any(each.allow is Allow.PLAINTEXT for each in namespace.exceptions):
         yield "security.istio.io", "peerauthentications", _WRITE
     if namespace.default_deny or namespace.waypoints():
         yield "security.istio.io", "authorizationpolicies", _WRITE
     if namespace.services or namespace.service_accounts:
         yield "", "services", _PATCH
+    if any(mesh.waypoint(account.waypoint).serves.workloads for account in namespace.service_accounts):
+        yield from (("apps", resource, _PATCH) for resource in ("deployments", "statefulsets", "daemonsets"))
 
 
 def rights_suffice(context: Context) -> Outcome:

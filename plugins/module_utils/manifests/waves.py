@@ -11,7 +11,9 @@ from .identity import Identity
 
 NAMESPACES, CRDS, ADMISSION, CONFIGURATION = -30, -20, -15, -10
 ISTIOD, WEBHOOKS, CNI, ZTUNNEL, EXTENSIONS = 0, 5, 10, 20, 25
-WAYPOINTS, POLICIES, ENROLMENT, USE_WAYPOINT, LOCK_DOWN = 30, 40, 50, 60, 70
+WAYPOINTS, ADMITS, POLICIES, ENROLMENT, USE_WAYPOINT, LOCK_DOWN = 30, 39, 40, 50, 60, 70
+# Only on the way out: what admits a waypoint beside a default deny goes after that, and before traffic is led away.
+BESIDE_DENY = 65
 
 TITLES = {
     NAMESPACES: "namespaces",
@@ -24,6 +26,7 @@ TITLES = {
     ZTUNNEL: "ztunnel",
     EXTENSIONS: "extensions",
     WAYPOINTS: "waypoints",
+    ADMITS: "admitted-waypoints",
     POLICIES: "policies",
     ENROLMENT: "enrolment",
     USE_WAYPOINT: "use-waypoint",

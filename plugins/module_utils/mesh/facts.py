@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,15 @@ class Facts:
     def of(self, namespace: str) -> NamespaceFacts | None:
         """What was seen of a namespace; None if nobody looked."""
         return self.namespaces.get(namespace)
+
+    def without(self, names: Collection[tuple[str, str]]) -> Facts:
+        """As if these policies, (namespace, name), were not there."""
+
+        def left(policies: Iterable[Policy]) -> tuple[Policy, ...]:
+            return tuple(policy for policy in policies if (policy.namespace, policy.name) not in names)
+
+        namespaces = {name: replace(seen, policies=left(seen.policies)) for name, seen in self.namespaces.items()}
+        return Facts(namespaces, left(self.root_policies))
 
     def to_json(self) -> str:
         """The same text for the same facts."""

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..manifests.items import Item
 from .bindings import bound_in, scopes_in
@@ -42,22 +42,28 @@ def namespace_items(
         seen = facts.of(namespace.name) if facts else None
         items += _of(reader, namespace, mesh, selectors, seen, trust_domain)
         if namespace.waypoints():
-            policies = _holding(namespace, facts, beside)
+            policies = _holding(namespace.name, facts, beside)
             refuse_blind_denials(reader, namespace, policies)
-            items += admitting_items(namespace, mesh, policies, trust_domain, ROLE)
+            refs = namespace.waypoints()
+            items += admitting_items(namespace.name, refs, mesh.name, policies, trust_domain, ROLE)
     reader.raise_errors()
     return sorted(items, key=Item.order)
 
 
-def _holding(namespace: NamespaceSpec, facts: Facts | None, beside: Sequence[Policy]) -> list[Policy]:
-    """The policies of others that hold for pods of the namespace; what comes now counts instead of what is there."""
-    coming = [
+def coming_to(namespace: str, beside: Iterable[Policy]) -> list[Policy]:
+    """Those of the policies that come in the same run that hold for pods of the namespace."""
+    return [
         policy
         for policy in beside
-        if policy.namespace == namespace.name or (policy.namespace == ROOT_NAMESPACE and not policy.selector)
+        if policy.namespace == namespace or (policy.namespace == ROOT_NAMESPACE and not policy.selector)
     ]
+
+
+def _holding(namespace: str, facts: Facts | None, beside: Sequence[Policy]) -> list[Policy]:
+    """The policies of others that hold for pods of the namespace; what comes now counts instead of what is there."""
+    coming = coming_to(namespace, beside)
     names = {(policy.namespace, policy.name) for policy in coming}
-    seen = facts.of(namespace.name) if facts else None
+    seen = facts.of(namespace) if facts else None
     there = applying(seen, facts) if facts and seen else []
     return [*(policy for policy in there if (policy.namespace, policy.name) not in names), *coming]
 
@@ -70,7 +76,7 @@ def _of(
     seen: NamespaceFacts | None,
     trust_domain: str,
 ) -> Iterator[Item]:
-    yield from namespace_patches(namespace, selectors)
+    yield from namespace_patches(namespace, selectors, namespace.name in mesh.serving)
     if not namespace.state.enrolled:
         return
     bound = bound_in(reader, namespace, mesh, seen)

@@ -22,24 +22,31 @@ INGRESS_USE_WAYPOINT = "istio.io/ingress-use-waypoint"
 NO_WAYPOINT = "none"
 
 
-def namespace_patches(namespace: NamespaceSpec, selectors: Sequence[Selector]) -> list[Item]:
+def namespace_patches(
+    namespace: NamespaceSpec, selectors: Sequence[Selector], serves_others: bool = False
+) -> list[Item]:
     """The patches on the Namespace itself.
 
-    A released namespace is not asked to be discovered any more; that label goes after the one that captures its pods.
+    A released namespace is not asked to be discovered any more, unless waypoints in it serve others: istiod would
+    forget them. That label goes after the one that captures its pods.
     """
     if not namespace.state.enrolled:
         gone = (MODE_LABEL,)
-        return [Item(_namespace(namespace.name, {}), waves.ENROLMENT, True, ENROLMENT_MANAGER, ROLE, gone=gone)]
+        released = Item(_namespace(namespace.name, {}), waves.ENROLMENT, True, ENROLMENT_MANAGER, ROLE, gone=gone)
+        return [released, *(_discovery(namespace, selectors) if serves_others else ())]
     labels = {MODE_LABEL: MODE_AMBIENT}
     if namespace.waypoint:
         labels |= waypoint_labels(namespace.waypoint, namespace.name)
     if namespace.ingress_use_waypoint:
         labels[INGRESS_USE_WAYPOINT] = "true"
-    items = [Item(_namespace(namespace.name, labels), waves.ENROLMENT, True, ENROLMENT_MANAGER, ROLE)]
-    discovery = namespace.discovery_labels or discovery_labels(selectors)
-    if discovery:
-        items.append(Item(_namespace(namespace.name, discovery), waves.NAMESPACES, True, DISCOVERY_MANAGER, ROLE))
-    return items
+    enrolled = Item(_namespace(namespace.name, labels), waves.ENROLMENT, True, ENROLMENT_MANAGER, ROLE)
+    return [enrolled, *_discovery(namespace, selectors)]
+
+
+def _discovery(namespace: NamespaceSpec, selectors: Sequence[Selector]) -> list[Item]:
+    labels = namespace.discovery_labels or discovery_labels(selectors)
+    patch = _namespace(namespace.name, labels)
+    return [Item(patch, waves.NAMESPACES, True, DISCOVERY_MANAGER, ROLE)] if labels else []
 
 
 def binding_patch(namespace: str, bound: Bound) -> Item:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from ..manifests import waves
@@ -44,22 +44,28 @@ def policy_items(
     objects = [(waves.LOCK_DOWN, obj) for obj in _narrowing(namespace, mesh, scopes, trust)]
     objects += [(waves.POLICIES, obj) for obj in _plaintext(namespace)]
     if namespace.default_deny and namespace.waypoints():
-        objects.append((waves.POLICIES, _admits(namespace, {}, trust, BESIDE_DENY)))
+        objects.append((waves.ADMITS, _admits(namespace.name, namespace.waypoints(), {}, trust, BESIDE_DENY)))
         # It refuses nobody before traffic comes through the waypoint, and has to be there when it does.
         objects += [(waves.POLICIES, obj) for obj in _denies(namespace)]
     return [Item(own(obj, mesh.name), wave, role=role) for wave, obj in objects]
 
 
 def admitting_items(
-    namespace: NamespaceSpec, mesh: MeshSpec, policies: Iterable[Policy], trust: str, role: str
+    namespace: str, refs: Collection[WaypointRef], mesh: str, policies: Iterable[Policy], trust: str, role: str
 ) -> list[Item]:
     """An ALLOW of ours beside each of others' that ztunnel enforces: behind a waypoint the pods see its identity.
 
-    Also where the one beside a default deny admits already: that one goes with the default deny, and these stay.
+    It comes before those and goes after them, for the waypoint would be refused without it. Also where the one beside
+    a default deny admits already: that one goes with the default deny, and these stay.
     """
     allowing = {tuple(sorted(policy.selector.items())) for policy in policies if policy.action == "ALLOW"}
-    admits = [own(_admits(namespace, dict(key), trust), mesh.name) for key in sorted(allowing)]
-    return [Item(obj, waves.POLICIES, role=role) for obj in admits]
+    admits = [own(_admits(namespace, refs, dict(key), trust), mesh) for key in sorted(allowing)]
+    return [Item(obj, waves.ADMITS, role=role) for obj in admits]
+
+
+def goes_with_default_deny(name: str) -> bool:
+    """Whether the name is of a policy that admits a waypoint beside our default deny alone."""
+    return name.startswith(ADMITS) and name.endswith(BESIDE_DENY)
 
 
 def refuse_blind_denials(reader: Reader, namespace: NamespaceSpec, policies: Iterable[Policy]) -> None:
@@ -119,11 +125,11 @@ def _lock_down(namespace: NamespaceSpec, scope: Scope, trust: str) -> Object:
     return _object("AuthorizationPolicy", namespace.name, f"{LOCK_DOWN}{_names(refs)}-{_digest(spec)}", spec)
 
 
-def _admits(namespace: NamespaceSpec, selector: Labels, trust: str, ending: str = "") -> Object:
-    refs = sorted(namespace.waypoints())
+def _admits(namespace: str, through: Iterable[WaypointRef], selector: Labels, trust: str, ending: str = "") -> Object:
+    refs = sorted(through)
     rules: list[dict[str, Any]] = [{"from": [{"source": {"principals": [ref.principal(trust) for ref in refs]}}]}]
     spec = {"action": "ALLOW", "rules": rules, **_selector(selector)}
-    return _object("AuthorizationPolicy", namespace.name, f"{ADMITS}{_names(refs)}-{_digest(spec)}{ending}", spec)
+    return _object("AuthorizationPolicy", namespace, f"{ADMITS}{_names(refs)}-{_digest(spec)}{ending}", spec)
 
 
 def _plaintext(namespace: NamespaceSpec) -> Iterator[Object]:

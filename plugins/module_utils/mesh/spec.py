@@ -69,6 +69,12 @@ class WaypointRef:
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
 
+    @classmethod
+    def of(cls, text: str) -> WaypointRef:
+        """The one that reads as `text`."""
+        namespace, _slash, name = text.partition("/")
+        return cls(namespace, name)
+
     def principal(self, trust_domain: str) -> str:
         """As whom the waypoint speaks to the pods behind it, as policies write it."""
         return f"{trust_domain}/ns/{self.namespace}/sa/{self.name}"
@@ -202,6 +208,11 @@ class MeshSpec:
     def waypoint(self, ref: WaypointRef) -> WaypointSpec:
         """The waypoint of that name; a declaration that was read has every one that it refers to."""
         return self._by_ref[ref]
+
+    @cached_property
+    def serving(self) -> frozenset[str]:
+        """The namespaces with a waypoint through which an enrolled namespace is called."""
+        return frozenset(ref.namespace for namespace in self.enrolled() for ref in namespace.waypoints())
 
     @cached_property
     def _names(self) -> frozenset[str]:

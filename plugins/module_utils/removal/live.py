@@ -21,6 +21,7 @@ _ROOT_CERTIFICATES = ("istio-ca-root-cert", "istio-ca-crl")
 CA_SECRET = "istio-ca-secret"
 _ELECTION = "control-plane.alpha.kubernetes.io/leader"
 _THREADS = 8
+PATCHED_KINDS = (("v1", "Service"), ("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"))
 
 
 class Reader(t.Protocol):
@@ -65,8 +66,22 @@ def patched_namespaces(client: Reader) -> list[tuple[Object, str]]:
         (namespace, manager)
         for namespace in client.list("v1", "Namespace")
         for manager in (DISCOVERY_MANAGER, ENROLMENT_MANAGER)
-        if any(entry.get("manager") == manager for entry in namespace["metadata"].get("managedFields") or [])
+        if _applied_by(namespace, manager)
     ]
+
+
+def patched_objects(client: Reader) -> list[Object]:
+    """Return the Services and workloads on which we hold a label that leads to a waypoint."""
+    found = []
+    for api_version, kind in PATCHED_KINDS:
+        for obj in client.list(api_version, kind):
+            if _applied_by(obj, ENROLMENT_MANAGER):
+                found.append({**obj, "apiVersion": api_version, "kind": kind})
+    return found
+
+
+def _applied_by(obj: Object, manager: str) -> bool:
+    return any(entry.get("manager") == manager for entry in obj["metadata"].get("managedFields") or [])
 
 
 def enrolled_by_others(client: Reader) -> list[str]:

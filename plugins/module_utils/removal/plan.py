@@ -13,8 +13,9 @@ from ..manifests import waves
 from ..manifests.identity import Identity, Object
 from ..manifests.items import Item
 from ..mesh.patches import ENROLMENT_MANAGER
+from ..mesh.policies import ADMITS, goes_with_default_deny
 from ..mesh.spec import MODE_LABEL
-from .live import CA_SECRET, Reader, ca_secret, made_by_istiod, our_objects, patched_namespaces
+from .live import CA_SECRET, Reader, ca_secret, made_by_istiod, our_objects, patched_namespaces, patched_objects
 
 _GATEWAY_API = "gateway.networking.k8s.io"
 # In every namespace, made by Kubernetes or by istiod.
@@ -84,11 +85,20 @@ def plan_removal(client: Reader, mesh: str, wishes: Wishes, existed: t.Collectio
         if reason:
             kept.append(Kept(identity.short, reason))
         else:
-            items.append(Item(object=_bare(obj), wave=waves.wave_of(obj), role="uninstall"))
+            items.append(Item(object=_bare(obj), wave=_wave(obj), role="uninstall"))
+    items += [_release(obj, ENROLMENT_MANAGER, waves.USE_WAYPOINT) for obj in patched_objects(client)]
     for namespace, manager in patched_namespaces(client):
         wave = waves.ENROLMENT if manager == ENROLMENT_MANAGER else waves.NAMESPACES
         items.append(_release(namespace, manager, wave))
     return Removal(items, kept)
+
+
+def _wave(obj: Object) -> int:
+    """Beside a default deny, what admits the waypoint refuses everybody else once the default deny is gone."""
+    name = obj["metadata"]["name"]
+    if goes_with_default_deny(name):
+        return waves.BESIDE_DENY
+    return waves.ADMITS if name.startswith(ADMITS) else waves.wave_of(obj)
 
 
 def _reason_to_keep(client: Reader, obj: Object, wishes: Wishes, expected: t.Collection[str]) -> str:
@@ -121,7 +131,7 @@ def _foreign_content(client: Reader, namespace: str, expected: t.Collection[str]
 
 
 def _release(obj: Object, manager: str, wave: int) -> Item:
-    gone = (MODE_LABEL,) if manager == ENROLMENT_MANAGER else ()
+    gone = (MODE_LABEL,) if obj["kind"] == "Namespace" and manager == ENROLMENT_MANAGER else ()
     return Item(object=_bare(obj), wave=wave, patch=True, manager=manager, role="uninstall", gone=gone)
 
 

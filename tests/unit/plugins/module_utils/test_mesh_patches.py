@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.errors import AmbientError
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.objects import namespace_items
+from ansible_collections.alauda.ambient.plugins.module_utils.mesh.parse import parse_mesh
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.selectors import (
     check_selectors,
     discovery_labels,
@@ -35,6 +36,17 @@ def test_enrolment_is_one_label_and_release_is_none() -> None:
     assert off.gone == ("istio.io/dataplane-mode",)
     assert shop.object["metadata"] == {"name": "shop", "labels": {"istio.io/dataplane-mode": "ambient"}}
     assert (shop.wave, shop.patch, shop.manager, shop.gone) == (50, True, "alauda.ambient/enrolment", ())
+
+
+def test_a_namespace_that_is_off_stays_discovered_while_a_waypoint_in_it_serves_others() -> None:
+    selectors = check_selectors([{"matchLabels": {"mesh": "blue"}}])
+    edge = {"waypoints": [{"name": "edge", "namespace": "edge", "allowed_namespaces": "all"}]}
+    edge_off = {"name": "edge", "state": "off"}
+    for shop, kept in (({"state": "l7", "waypoint": "edge/edge"}, True), ({"state": "off"}, False)):
+        mesh = parse_mesh({**edge, "namespaces": [{"name": "shop", **shop}, edge_off]})
+        found = [item for item in namespace_items(mesh, selectors) if item.identity.name == "edge"]
+        labels = [item.object["metadata"].get("labels", {}) for item in found if not item.releases]
+        assert labels == ([{"mesh": "blue"}] if kept else [])
 
 
 def test_discovery_label_goes_before_everything_and_only_to_enrolled_namespaces() -> None:

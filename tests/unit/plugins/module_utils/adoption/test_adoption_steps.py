@@ -72,6 +72,23 @@ def lines(before: dict[str, Any], after: dict[str, Any], facts: Facts = FACTS, w
         ),
         (
             STRICT,
+            {
+                **L7,
+                "exceptions": [
+                    {"allow": "plaintext", "selector": {"a": "b"}, "ports": [8080, 9090]},
+                    {"allow": "direct", "ports": [9090]},
+                ],
+            },
+            [
+                "the Services of namespace shop are called through waypoint shop/waypoint",
+                LOCKED,
+                REFUSED,
+                "plain text to port 8080 of namespace shop is refused all the same, as it does not come from the "
+                "waypoint (an exception with allow: direct for the port lets it in)",
+            ],
+        ),
+        (
+            STRICT,
             {**STRICT, "exceptions": [{"allow": "plaintext", "selector": {"a": "b"}}]},
             ["namespace shop: the policies beside its state change"],
         ),

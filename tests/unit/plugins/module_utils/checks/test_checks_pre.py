@@ -11,6 +11,7 @@ from ansible_collections.alauda.ambient.plugins.module_utils.checks.context impo
 from ansible_collections.alauda.ambient.plugins.module_utils.checks.rights import RIGHTS, needed, rights_suffice
 from ansible_collections.alauda.ambient.plugins.module_utils.checks.signals import MESHES
 from ansible_collections.alauda.ambient.plugins.module_utils.checks.snapshot import Snapshot
+from ansible_collections.alauda.ambient.plugins.module_utils.mesh.parse import parse_mesh
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.spec import (
     MeshSpec,
     NamespaceSpec,
@@ -138,6 +139,23 @@ def test_rights_for_what_is_declared_are_asked_for_too(world: Any) -> None:
         "right on authorizationpolicies.security.istio.io in shop-0",
     }
     assert needed(MeshSpec()) == RIGHTS
+
+
+def test_workloads_that_are_bound_ask_for_the_right_to_label_them() -> None:
+    waypoint = {"name": "waypoint", "namespace": "shop", "for": "all"}
+    account = {"name": "cart", "waypoint": "waypoint"}
+    shop = {"name": "shop", "state": "l4", "service_accounts": [account]}
+    added = {
+        serves: {
+            right.where
+            for right in needed(parse_mesh({"waypoints": [waypoint | {"for": serves}], "namespaces": [shop]}))
+        }
+        for serves in ("all", "service")
+    }
+
+    assert added["all"] - added["service"] == {
+        f"{resource}.apps in shop" for resource in ("deployments", "statefulsets", "daemonsets")
+    }
 
 
 def test_rights_in_many_namespaces_are_asked_for_once() -> None:

@@ -136,7 +136,7 @@ def test_default_deny_with_a_waypoint_denies_there_too_and_admits_it_before() ->
     assert admitted == allows(OWN)
     assert name.endswith("-deny"), "it goes with the default deny"
     assert {item.identity.name: item.wave for item in found if not item.patch and "-deny" in item.identity.name} == {
-        name: 40,
+        name: 39,
         "ambient-default-deny-waypoint": 40,  # before any call comes through the waypoint
         "ambient-default-deny": 70,
     }
@@ -153,7 +153,7 @@ def test_a_waypoint_is_let_in_beside_each_allow_of_others() -> None:
         found = items(declared({**L7, "default_deny": deny}), facts)
         beside = [spec for name, spec in specs(found, "ambient-admit").items() if not name.endswith("-deny")]
         assert sorted(beside, key=str) == sorted([allows(OWN), {**allows(OWN), **matching(app="cart")}], key=str)
-        assert all(item.wave == 40 for item in found if item.identity.name.startswith("ambient-admit"))
+        assert all(item.wave == 39 for item in found if item.identity.name.startswith("ambient-admit"))
 
 
 @pytest.mark.parametrize(

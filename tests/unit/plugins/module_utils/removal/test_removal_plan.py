@@ -207,6 +207,30 @@ def test_enrolments_are_released_first_and_their_label_must_go() -> None:
     assert patches["alauda.ambient/discovery"].wave == -30
 
 
+def test_labels_that_lead_to_a_waypoint_are_released_before_the_namespaces() -> None:
+    ours = {"managedFields": [{"manager": "alauda.ambient/enrolment"}]}
+    theirs = {"managedFields": [{"manager": "kubectl"}]}
+    kinds = [("v1", "Service"), ("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet")]
+    bound = [obj(*kind, "cart", "shop", mesh="", metadata=dict(ours)) for kind in kinds]
+    other = [obj(*kind, "web", "shop", mesh="", metadata=dict(theirs)) for kind in kinds]
+    released = [item for item in plan([*installed(), *bound, *other]).items if item.patch and item.wave > 50]
+    assert {item.identity.short: item.wave for item in released} == {f"{kind} shop/cart": 60 for _, kind in kinds}
+    assert all(item.releases and item.manager == "alauda.ambient/enrolment" and not item.gone for item in released)
+
+
+def test_what_lets_a_waypoint_in_goes_after_what_would_refuse_it_and_before_it_would_refuse_others() -> None:
+    spec = {"action": "ALLOW", "rules": [{}]}
+    names = ("ambient-admit-a-1-deny", "ambient-admit-a-1", "web-callers")
+    allows = [obj("security.istio.io/v1", "AuthorizationPolicy", name, "shop", spec=spec) for name in names]
+    deny = obj("security.istio.io/v1", "AuthorizationPolicy", "ambient-default-deny", "shop", spec={})
+    assert going(plan([*allows, deny])) == {
+        "AuthorizationPolicy shop/ambient-default-deny": 70,
+        "AuthorizationPolicy shop/ambient-admit-a-1-deny": 65,
+        "AuthorizationPolicy shop/web-callers": 40,
+        "AuthorizationPolicy shop/ambient-admit-a-1": 39,
+    }
+
+
 def test_another_mesh_is_not_touched() -> None:
     assert going(plan([obj("apps/v1", "DaemonSet", "ztunnel", "ztunnel", mesh="other")])) == {}
 
