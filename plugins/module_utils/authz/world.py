@@ -12,6 +12,7 @@ from typing import Any
 from ..manifests.identity import Object
 from ..mesh.facts import Labels, matches
 from ..mesh.patches import NO_WAYPOINT, USE_WAYPOINT, USE_WAYPOINT_NAMESPACE
+from ..mesh.selectors import selects
 from ..mesh.spec import MODE_AMBIENT, MODE_LABEL, Serves, WaypointRef
 
 ROOT_NAMESPACE = "istio-system"
@@ -20,6 +21,7 @@ MAKERS = ("Deployment", "StatefulSet", "DaemonSet")
 _SERVES = "istio.io/waypoint-for"
 _WAYPOINT_CLASS = "istio-waypoint"
 _DRY_RUN = "istio.io/dry-run"
+_HBONE_PORT = 15008
 
 #: Every kind that the world is made of, as (apiVersion, kind).
 KINDS = (
@@ -82,12 +84,25 @@ class Workload:
 
 @dataclass(frozen=True)
 class Waypoint:
-    """A Gateway of the class istio-waypoint. `programmed`: None where nobody can know, as in a tree."""
+    """A Gateway of the class istio-waypoint.
+
+    Attributes:
+        programmed: None where nobody can know, as in a tree.
+        allowed: from which namespaces it may be used: Same, All, or the labels of a selector.
+        selector: all of that selector, expressions among it.
+    """
 
     ref: WaypointRef
     serves: Serves
     programmed: bool | None
     allowed: str | Mapping[str, str] = "Same"
+    selector: Mapping[str, Any] | None = None
+
+    def admits(self, namespace: str, labels: Labels) -> bool:
+        """Whether a namespace with these labels may use it."""
+        if isinstance(self.allowed, str):
+            return self.allowed == "All" or self.ref.namespace == namespace
+        return self.selector is not None and selects([self.selector], labels)
 
 
 @dataclass(frozen=True)
@@ -106,6 +121,7 @@ class Policy:
         selector: None without one: it is about the whole namespace, or the whole mesh in the root namespace.
         targets: empty where ztunnel enforces it.
         conditions: of its status, type → (status, reason, message).
+        provider: who is asked where the action is CUSTOM.
     """
 
     namespace: str
@@ -117,6 +133,7 @@ class Policy:
     dry_run: bool = False
     labels: Labels = field(default_factory=dict)
     conditions: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
+    provider: str = ""
 
     def __str__(self) -> str:
         return f"AuthorizationPolicy {self.namespace}/{self.name}"
@@ -191,6 +208,13 @@ class World:
         used = {(each.namespace, each.account) for group in self.workloads_in.values() for each in group}
         return frozenset(there | used)
 
+    def pod(self, namespace: str, name: str) -> Workload | None:
+        """A pod, whatever has made it."""
+        for obj in self.all("Pod"):
+            if (namespace_of(obj), name_of(obj)) == (namespace, name):
+                return _workload("Pod", obj)
+        return None
+
     def enrolled(self, namespace: str) -> bool:
         """Whether pods of the namespace are captured by ztunnel, if they do not say otherwise themselves."""
         return self.namespaces.get(namespace, {}).get(MODE_LABEL) == MODE_AMBIENT
@@ -233,20 +257,27 @@ class World:
 
     def at_waypoint(self, ref: WaypointRef, service: Service) -> list[Policy]:
         """The policies that a waypoint enforces for calls to a Service."""
-        near = dict.fromkeys((self.root, ref.namespace, service.namespace))
-        return [
-            policy
-            for namespace in near
-            for policy in self.policies_in.get(namespace, ())
-            if any(self._attached(policy, target, ref, service) for target in policy.targets)
-        ]
+        places = (
+            (self.root, Target("GatewayClass", _WAYPOINT_CLASS)),
+            (ref.namespace, Target("Gateway", ref.name)),
+            (service.namespace, Target("Service", service.name)),
+        )
+        near = list(dict.fromkeys((self.root, ref.namespace, service.namespace)))
+        found = {
+            (near.index(policy.namespace), policy.name): policy
+            for place in places
+            for policy in self._attached.get(place, ())
+        }
+        return [found[key] for key in sorted(found)]
 
-    def _attached(self, policy: Policy, target: Target, ref: WaypointRef, service: Service) -> bool:
-        if target.kind == "Service":
-            return (policy.namespace, target.name) == (service.namespace, service.name)
-        if target.kind == "Gateway":
-            return WaypointRef(policy.namespace, target.name) == ref
-        return target == Target("GatewayClass", _WAYPOINT_CLASS) and policy.namespace == self.root
+    @cached_property
+    def _attached(self) -> Mapping[tuple[str, Target], Sequence[Policy]]:
+        """By namespace and target."""
+        found: dict[tuple[str, Target], list[Policy]] = {}
+        for policy in self.policies:
+            for target in policy.targets:
+                found.setdefault((policy.namespace, target), []).append(policy)
+        return found
 
 
 def name_of(obj: Object) -> str:
@@ -340,17 +371,21 @@ def _waypoint(obj: Object, live: bool) -> Waypoint:
     serves = Serves(word) if word in [each.value for each in Serves] else Serves.SERVICE
     status, _reason, _message = conditions_of(obj).get("Programmed", ("", "", ""))
     has_address = bool((obj.get("status") or {}).get("addresses"))
-    return Waypoint(ref, serves, (status == "True" and has_address) if live else None, _allowed(obj))
+    programmed = (status == "True" and has_address) if live else None
+    namespaces = _allowed_routes(obj)
+    if namespaces.get("from") != "Selector":
+        return Waypoint(ref, serves, programmed, str(namespaces.get("from") or "Same"))
+    selector = namespaces.get("selector")
+    return Waypoint(ref, serves, programmed, (selector or {}).get("matchLabels") or {}, selector)
 
 
-def _allowed(obj: Object) -> str | Mapping[str, str]:
-    """From which namespaces it may be used: Same, All, or the labels of a selector."""
-    for listener in (obj.get("spec") or {}).get("listeners") or []:
-        namespaces = (listener.get("allowedRoutes") or {}).get("namespaces") or {}
-        if namespaces.get("from") == "Selector":
-            return (namespaces.get("selector") or {}).get("matchLabels") or {}
-        return str(namespaces.get("from") or "Same")
-    return "Same"
+def _allowed_routes(obj: Object) -> Mapping[str, Any]:
+    """Who may use a waypoint: what its listener for HBONE says, Same where it says nothing."""
+    listeners = (obj.get("spec") or {}).get("listeners") or []
+    hbone = [each for each in listeners if (each.get("protocol"), each.get("port")) == ("HBONE", _HBONE_PORT)]
+    for listener in hbone:
+        return (listener.get("allowedRoutes") or {}).get("namespaces") or {}
+    return {}
 
 
 def _policy(obj: Object) -> Policy:
@@ -366,4 +401,5 @@ def _policy(obj: Object) -> Policy:
         str(annotations.get(_DRY_RUN)).lower() == "true",
         labels_of(obj),
         conditions_of(obj),
+        str((spec.get("provider") or {}).get("name") or ""),
     )

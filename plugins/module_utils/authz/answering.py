@@ -1,0 +1,237 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`can`: may a service account call a Service? Answered along the way that the call takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from . import unknowns
+from .asking import Question, Request
+from .matching import Proxy
+from .plaintext import PeerAuthentications
+from .ruling import Ruling, Verdict, rule_at
+from .ways import Backend, Caller, Way, Ways
+from .world import Port, Service, Workload, World
+
+_THE_POD, _THE_CALLER = "which pod answers", "which pod calls"
+_NO_PORT = Port(0, 0)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is said in the end, and by each proxy on the way."""
+
+    total: Ruling
+    steps: tuple[Ruling, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to a question. `live`: of the cluster as it is, else as written in manifests."""
+
+    question: Question
+    total: Ruling
+    steps: tuple[Ruling, ...]
+    notes: tuple[str, ...]
+    live: bool
+
+    @property
+    def verdict(self) -> Verdict:
+        """In one word."""
+        return self.total.verdict
+
+    def data(self) -> dict[str, Any]:
+        """As JSON has it."""
+        request = self.question.request
+        return {
+            "from": "/".join(self.question.account),
+            "to": "/".join(self.question.service),
+            "port": request.port,
+            "request": str(request),
+            **ruling_data(self.total),
+            "steps": [ruling_data(step) for step in self.steps],
+            "notes": list(self.notes),
+            "as_written": not self.live,
+        }
+
+    def lines(self) -> list[str]:
+        """For people."""
+        total = self.total
+        written = "" if self.live else " (as written)"
+        lines = [f"{self.question}: {total.verdict.value}{written}", f"because {total.reason}"]
+        if total.would:
+            lines.append(f"if it were enforced: {total.would.value}")
+        if total.by:
+            rule = f", rule {total.rule}: {total.text}" if total.rule else ""
+            lines.append(f"decided by {total.by}{rule}")
+        if total.where:
+            lines.append(f"enforced at: {total.where}" if not total.would else f"would be enforced at: {total.where}")
+        if len(self.steps) > 1:
+            lines += [f"  at {step.where}: {step.verdict.value}, {step.reason}" for step in self.steps]
+        return [*lines, *(f"note: {note}" for note in self.notes)]
+
+
+def ruling_data(ruling: Ruling) -> dict[str, Any]:
+    """A ruling as JSON has it."""
+    return {
+        "verdict": ruling.verdict.value,
+        "would": ruling.would.value if ruling.would else None,
+        "reason": ruling.reason,
+        "policy": ruling.by,
+        "rule": ruling.rule,
+        "rule_text": ruling.text,
+        "where": ruling.where,
+        "depends_on": sorted(ruling.on),
+    }
+
+
+def can(world: World, question: Question, judge: Judge | None = None) -> Answer:
+    """The answer to a question whose account and Service are there."""
+    judge = judge or Judge(world)
+    service = world.services[question.service]
+    outcome = judge.outcome(question.account, service, question.request)
+    way = judge.ways.to(service)
+    return Answer(question, outcome.total, outcome.steps, way.notes, world.live)
+
+
+class Judge:
+    """Judges calls in one world; what it has found out about the world it keeps."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.ways = Ways(world)
+        self._peers = PeerAuthentications(world)
+
+    def outcome(self, account: tuple[str, str], service: Service, request: Request) -> Outcome:
+        """For all that pods of the account may meet: every port, every pod that may answer."""
+        way = self.ways.to(service)
+        principal = f"{self.world.trust_domain}/ns/{account[0]}/sa/{account[1]}"
+        callers = self.ways.callers(*account)
+        found = [(caller, self._from(caller, principal, way, request)) for caller in callers]
+        labelled = [(f"a pod that {caller.value}", outcome.total) for caller, outcome in found]
+        return Outcome(_together(labelled, _THE_CALLER), _steps(outcome for _caller, outcome in found))
+
+    def _from(self, caller: Caller, principal: str, way: Way, request: Request) -> Outcome:
+        ports = [port for port in way.service.ports if request.port in (None, port.number)]
+        if not ports:
+            ports = [Port(request.port, request.port)] if request.port else [_NO_PORT]
+        found = [(f"port {port.number}", self._at(caller, principal, way, request, port)) for port in ports]
+        labelled = [(label, outcome.total) for label, outcome in found]
+        return Outcome(_together(labelled, unknowns.PORT), _steps(outcome for _label, outcome in found))
+
+    def _at(self, caller: Caller, principal: str, way: Way, request: Request, port: Port) -> Outcome:
+        through = self._through(caller, way)
+        waypoint = self._waypoint(principal, way, request, port) if way.waypoint or way.missed else None
+        totals, steps = [], []
+        for backend in way.backends:
+            behind = self._pods(backend, True, self._seen_as(way) or principal, request, port) if waypoint else None
+            if through and waypoint and behind:
+                total = _one_after_the_other(waypoint, behind if way.known else None)
+                steps += [waypoint, behind]
+            else:
+                direct = self._pods(backend, caller.identified, principal, request, port)
+                total = direct
+                steps.append(direct)
+                why = self._passed_by(caller, way)
+                if why and waypoint and behind and direct.verdict is not Verdict.DENIED:
+                    total = _meant(_one_after_the_other(waypoint, behind)).unenforced(why)
+                    steps.append(waypoint.unenforced(why))
+            totals.append((str(backend.workload), total))
+        return Outcome(_together(totals, _THE_POD), tuple(steps))
+
+    def _through(self, caller: Caller, way: Way) -> bool:
+        if way.waypoint is None or way.missed:
+            return False
+        return caller is Caller.MESH or (caller is Caller.GATEWAY and way.admits_gateways)
+
+    def _passed_by(self, caller: Caller, way: Way) -> str:
+        """Why what the waypoint would say is not enforced; empty where it would say nothing."""
+        if way.missed:
+            return f"{way.missed}: the call goes straight to the pods, past its policies"
+        if not any(policy.action != "AUDIT" for policy in way.policies):
+            return ""
+        return f"who calls {caller.value} and passes the waypoint {way.waypoint} by"
+
+    def _seen_as(self, way: Way) -> str:
+        return way.waypoint.principal(self.world.trust_domain) if way.waypoint else ""
+
+    def _waypoint(self, principal: str, way: Way, request: Request, port: Port) -> Ruling:
+        number = port.number if not way.service.headless else self._target(way.backends[0].workload, port)
+        unknown = request.unknown | ({unknowns.PORT} if not number else frozenset())
+        where = f"waypoint {way.waypoint or 'that is not named'}"
+        call = request.call(principal, number)
+        return rule_at(way.policies, call, Proxy.WAYPOINT, unknown, where, self.world.live)
+
+    def _pods(self, backend: Backend, identified: bool, principal: str, request: Request, port: Port) -> Ruling:
+        ruling = self._ztunnel(backend, principal if identified else "", request, self._target(backend.workload, port))
+        return ruling.unenforced(backend.open) if backend.open else ruling
+
+    def _ztunnel(self, backend: Backend, principal: str, request: Request, port: int) -> Ruling:
+        refused = None if principal else self._plain_text(backend, port)
+        if refused and refused.verdict is Verdict.DENIED:
+            return refused
+        unknown = request.unknown | ({unknowns.PORT} if not port else frozenset())
+        call = request.call(principal, port)
+        ruling = rule_at(backend.policies, call, Proxy.ZTUNNEL, unknown, backend.where, self.world.live)
+        return refused if refused and ruling.verdict is Verdict.ALLOWED else ruling
+
+    def _plain_text(self, backend: Backend, port: int) -> Ruling | None:
+        """The refusal of a call without an identity; None where it is not refused."""
+        mode = self._peers.at(backend.workload, port)
+        if not port:
+            modes = {self._peers.at(backend.workload, each).strict for each in self._peers.ports(backend.workload)}
+            if modes - {mode.strict}:
+                reason = f"plain text is refused at some ports ({mode.by or 'PeerAuthentication'})"
+                return Ruling(Verdict.DEPENDS, backend.where, reason, mode.by, on=frozenset({unknowns.PORT}))
+        reason = f"the call is plain text, and {mode.by} refuses that (STRICT)"
+        return Ruling(Verdict.DENIED, backend.where, reason, mode.by) if mode.strict else None
+
+    def _target(self, workload: Workload, port: Port) -> int:
+        """The pods' port; 0 where it is not known."""
+        return port.target if isinstance(port.target, int) else workload.ports.get(port.target, 0)
+
+
+def _one_after_the_other(first: Ruling, then: Ruling | None) -> Ruling:
+    """What two proxies in a row come to. Where nobody guards the pods, nothing is promised."""
+    if then is None:
+        return first
+    if then.verdict is Verdict.DENIED:
+        return then
+    if then.verdict is Verdict.NOT_ENFORCED:
+        meant = _one_after_the_other(_meant(first), _meant(then))
+        words = f"; the waypoint on the way says: {first.reason}" if first.by else ""
+        return meant.unenforced(then.reason + words)
+    if first.verdict in (Verdict.DENIED, Verdict.NOT_ENFORCED):
+        return first
+    if first.verdict is Verdict.DEPENDS and then.verdict is Verdict.DEPENDS:
+        return replace(first, on=first.on | then.on, reason=f"{first.reason}; then {then.reason}")
+    if Verdict.DEPENDS in (first.verdict, then.verdict):
+        return first if first.verdict is Verdict.DEPENDS else then
+    return first if first.by or not then.by else then
+
+
+def _meant(ruling: Ruling) -> Ruling:
+    return replace(ruling, verdict=ruling.meant, would=None)
+
+
+def _together(found: Sequence[tuple[str, Ruling]], on: str) -> Ruling:
+    """What several possible ways of one call come to: the same, or it depends on which one it is."""
+    rulings = [ruling for _label, ruling in found]
+    if len({(ruling.verdict, ruling.would) for ruling in rulings}) == 1:
+        return rulings[0]
+    said: dict[str, list[str]] = {}
+    for label, ruling in found:
+        would = f", else {ruling.would.value}" if ruling.would else ""
+        said.setdefault(f"{ruling.verdict.value}{would} ({ruling.reason})", []).append(label)
+    reason = "; ".join(
+        f"{', '.join(labels[:3])}{' …' if len(labels) > 3 else ''}: {words}" for words, labels in said.items()
+    )
+    where = "; ".join(dict.fromkeys(ruling.where for ruling in rulings))
+    return Ruling(Verdict.DEPENDS, where, reason, on=frozenset({on}))
+
+
+def _steps(outcomes: Iterable[Outcome]) -> tuple[Ruling, ...]:
+    return tuple(dict.fromkeys(step for outcome in outcomes for step in outcome.steps))

@@ -1,0 +1,166 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Questions about the mesh: who wants to call what, and how. Names that nothing bears are refused."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import AmbientError
+from ..mesh.names import did_you_mean
+from . import unknowns
+from .classes import named_accounts
+from .matching import Call
+from .unknowns import Unknown
+from .world import Service, World
+
+_UNNAMED = "default"  # the account that Kubernetes makes in every namespace
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is known of a call. None: nothing is; an empty mapping: there is none, such as no token."""
+
+    port: int | None = None
+    method: str | None = None
+    path: str | None = None
+    host: str | None = None
+    headers: Mapping[str, str] | None = None
+    claims: Mapping[str, Any] | None = None
+    address: str | None = None
+
+    @property
+    def unknown(self) -> Unknown:
+        """What is not known, the port apart."""
+        words = {
+            unknowns.METHOD: self.method,
+            unknowns.PATH: self.path,
+            unknowns.HOST: self.host,
+            unknowns.HEADERS: self.headers,
+            unknowns.TOKEN: self.claims,
+            unknowns.SOURCE: self.address,
+            unknowns.DESTINATION: None,
+        }
+        return frozenset(word for word, value in words.items() if value is None)
+
+    def call(self, principal: str, port: int) -> Call:
+        """The call as a proxy sees it."""
+        return Call(
+            principal,
+            port,
+            source_ip=self.address or "",
+            method=self.method or "",
+            path=self.path or "",
+            host=self.host or "",
+            headers=self.headers or {},
+            claims=self.claims or {},
+        )
+
+    def __str__(self) -> str:
+        if self.method is None and self.path is None:
+            return "any request"
+        return f"{self.method or 'any method'} {self.path or 'any path'}"
+
+
+@dataclass(frozen=True)
+class Question:
+    """May a service account call a Service? Both by namespace and name."""
+
+    account: tuple[str, str]
+    service: tuple[str, str]
+    request: Request = Request()
+
+    def __str__(self) -> str:
+        port = f" port {self.request.port}" if self.request.port else ""
+        return f"{'/'.join(self.account)} to Service {'/'.join(self.service)}{port}, {self.request}"
+
+
+def question_of(world: World, params: Mapping[str, Any]) -> Question:
+    """The question that the options `from`, `to`, `port`, `method` … ask of a world.
+
+    Raises:
+        AmbientError: for a name that is not there, with the one that was probably meant.
+    """
+    account = known_account(world, pair(params.get("from"), "from"))
+    service = known_service(world, pair(params.get("to"), "to"))
+    return Question(account, (service.namespace, service.name), request_of(params, service))
+
+
+def request_of(params: Mapping[str, Any], service: Service | None = None) -> Request:
+    """What the options say about a call; AmbientError for a port or an address that is none."""
+    port = params.get("port")
+    if port is not None and service is not None and service.ports and port not in {p.number for p in service.ports}:
+        known = ", ".join(str(each.number) for each in service.ports)
+        raise AmbientError(f"Service {service} has no port {port}", path="port", hint=f"Known: {known}")
+    path = params.get("path")
+    if path is not None and not str(path).startswith("/"):
+        raise AmbientError(f"{path!r} is no path", path="path", hint="Begin it with /")
+    return Request(
+        port,
+        params.get("method"),
+        path,
+        params.get("host"),
+        params.get("headers"),
+        params.get("claims"),
+        _address(params),
+    )
+
+
+def pair(text: Any, option: str) -> tuple[str, str]:
+    """`NAMESPACE/NAME` in two; AmbientError where it is not that."""
+    namespace, slash, name = str(text or "").partition("/")
+    if not (namespace and slash and name) or "/" in name:
+        shape = "must be NAMESPACE/NAME"
+        raise AmbientError(shape if not text else f"{shape}, it is {text!r}", path=option, hint="Such as shop/cart")
+    return namespace, name
+
+
+def known_account(world: World, account: tuple[str, str], option: str = "from") -> tuple[str, str]:
+    """The service account, if there is one; in manifests also one that a policy names."""
+    namespace, name = account
+    there = (namespace in world.namespaces) and name == _UNNAMED
+    if account in world.accounts or there or (not world.live and account in named_accounts(world)):
+        return account
+    same = {f"{at}/{each}" for at, each in world.accounts if at == namespace}
+    known = same or {f"{at}/{each}" for at, each in world.accounts}
+    raise AmbientError(
+        f"there is no service account {namespace}/{name}", path=option, hint=_hint(f"{namespace}/{name}", known)
+    )
+
+
+def known_service(world: World, service: tuple[str, str], option: str = "to") -> Service:
+    """The Service, if there is one."""
+    found = world.services.get(service)
+    if found is None:
+        same = {f"{at}/{each}" for at, each in world.services if at == service[0]}
+        known = same or {f"{at}/{each}" for at, each in world.services}
+        raise AmbientError(
+            f"there is no Service {'/'.join(service)}", path=option, hint=_hint("/".join(service), known)
+        )
+    return found
+
+
+def known_namespace(world: World, namespace: str, option: str) -> str:
+    """The namespace, if there is one, or something in it."""
+    inside = {at for at, _name in (*world.services, *world.accounts)}
+    if namespace not in world.namespaces and namespace not in inside:
+        known = {*world.namespaces, *inside}
+        raise AmbientError(f"there is no namespace {namespace}", path=option, hint=_hint(namespace, known))
+    return namespace
+
+
+def _hint(word: str, known: set[str]) -> str:
+    return did_you_mean(word, known) if known else "There is none at all: look at what was read"
+
+
+def _address(params: Mapping[str, Any]) -> str | None:
+    address = params.get("source_ip")
+    if address is None:
+        return None
+    try:
+        return str(ipaddress.ip_address(str(address)))
+    except ValueError as error:
+        raise AmbientError(f"{address!r} is no IP address", path="source_ip", hint="Such as 10.0.0.7") from error
