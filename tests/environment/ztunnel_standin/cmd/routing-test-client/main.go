@@ -10,6 +10,7 @@
 //	routing-test-client --once --target http://cart.shop/ --method POST
 //	routing-test-client idle     waits, for others to exec --once beside it
 //	routing-test-client stop     ends the loop that runs in this container
+//	routing-test-client batch    sends the requests of standard input, under the identities in it
 package main
 
 import (
@@ -45,6 +46,9 @@ func run(ctx context.Context, arguments []string) error {
 	if len(arguments) == 1 && arguments[0] == "idle" {
 		<-ctx.Done()
 		return nil
+	}
+	if len(arguments) == 1 && arguments[0] == "batch" {
+		return batchMain(ctx)
 	}
 	o, err := parse(arguments)
 	if err != nil {
