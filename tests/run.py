@@ -93,7 +93,7 @@ def run_command(part: Part, command: Command) -> Tally:
     report = REPORTS / f"{part.name}-{command.name}.xml".replace(" ", "-").replace("/", "-")
     environment = {**os.environ, **part.environment}
     report.unlink(missing_ok=True)
-    environment["PYTEST_ADDOPTS"] = f"--junit-xml={report} {os.environ.get('PYTEST_ADDOPTS', '')}"  # molecule's, too
+    environment["PYTEST_ADDOPTS"] = f"{os.environ.get('PYTEST_ADDOPTS', '')} --junit-xml={report}"  # molecule's, too
     start = time.monotonic()
     status = execute(command, environment)
     seconds = time.monotonic() - start

@@ -214,7 +214,7 @@ def test_labels_that_lead_to_a_waypoint_are_released_before_the_namespaces() -> 
     bound = [obj(*kind, "cart", "shop", mesh="", metadata=dict(ours)) for kind in kinds]
     other = [obj(*kind, "web", "shop", mesh="", metadata=dict(theirs)) for kind in kinds]
     released = [item for item in plan([*installed(), *bound, *other]).items if item.patch and item.wave > 50]
-    assert {item.identity.short: item.wave for item in released} == {f"{kind} shop/cart": 60 for _, kind in kinds}
+    assert {item.identity.short: item.wave for item in released} == {f"{kind} shop/cart": 60 for dummy, kind in kinds}
     assert all(item.releases and item.manager == "alauda.ambient/enrolment" and not item.gone for item in released)
 
 
