@@ -11,9 +11,10 @@ version_added: 0.1.0
 author: Alauda Service Mesh team (@alauda)
 description:
   - Reads, for the namespaces whose traffic goes through waypoints, the AuthorizationPolicies that ztunnel enforces, and
-    where single Services or service accounts are bound, the Services and what makes their pods.
+    where single Services or service accounts are bound or C(access) is declared, the Services and what makes their
+    pods. Namespaces whose Services are named as callers are read, too.
   - Writes that to a file for M(alauda.ambient.namespace_objects) and M(alauda.ambient.adoption). Sends no request but
-    LISTs, and none at all where nothing is bound to a waypoint.
+    LISTs, and none at all where nothing is bound to a waypoint and no access is declared.
 extends_documentation_fragment:
   - alauda.ambient.auth
   - alauda.ambient.auth.requirements
@@ -62,7 +63,7 @@ from ..module_utils.kube.connection import connect
 from ..module_utils.manifests.files import read_text, write_if_changed
 from ..module_utils.mesh.facts import Facts
 from ..module_utils.mesh.parse import parse_mesh
-from ..module_utils.mesh.survey import survey
+from ..module_utils.mesh.survey import needs_facts, survey
 
 OPTIONS: dict[str, dict[str, t.Any]] = {
     "mesh": {"type": "raw", "required": True},
@@ -73,8 +74,7 @@ OPTIONS: dict[str, dict[str, t.Any]] = {
 def run(params: t.Mapping[str, t.Any], check: bool) -> tuple[bool, Facts]:
     """Whether the file differs, and what was seen; no connection is made where nothing has to be looked at."""
     mesh = parse_mesh(params["mesh"])
-    bound = any(namespace.waypoints() for namespace in mesh.enrolled())
-    facts = survey(connect(params), mesh) if bound else Facts()
+    facts = survey(connect(params), mesh) if needs_facts(mesh) else Facts()
     file, text = Path(params["dest"]), facts.to_json()
     if check:
         return not file.is_file() or read_text(file) != text, facts

@@ -23,7 +23,11 @@ from unit.plugins.module_utils.test_mesh_parse import NEAR
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((CHECKOUT / "docs/ambient_mesh.schema.json").read_text())
-BROKEN = yaml.safe_load((CHECKOUT / "tests/unit/plugins/module_utils/mesh/broken_declarations.yml").read_text())
+BROKEN = [
+    broken
+    for name in ("broken_declarations", "broken_access")
+    for broken in yaml.safe_load((CHECKOUT / f"tests/unit/plugins/module_utils/mesh/{name}.yml").read_text())
+]
 VALIDATOR = Draft202012Validator(SCHEMA)
 DEFS = SCHEMA["$defs"]
 #: What only the parser sees, for one part of the declaration says it of another.
@@ -43,6 +47,12 @@ ACROSS = (
     "nothing here stands behind",
     "takes no waypoint",
     "1 is not a label. ",  # JSON has no numbers for keys
+    "1 is not the name of a claim. ",
+    "needs a waypoint",
+    "has other keys in",
+    "takes calls to pods by their address",
+    "holds a private key",
+    "jwt.jwks: is no JSON Web Key Set. ",
 )
 
 
@@ -86,6 +96,10 @@ def test_keys_are_those_of_the_parser() -> None:
         ({"namespaces": [{"services": [{}]}]}, "service"),
         ({"namespaces": [{"service_accounts": [{}]}]}, "serviceAccount"),
         ({"namespaces": [{"exceptions": [{}]}]}, "exception"),
+        ({"namespaces": [{"access": [{}]}]}, "intent"),
+        ({"namespaces": [{"access": [{"to": {}}]}]}, "target"),
+        ({"namespaces": [{"access": [{"from": [{}]}]}]}, "caller"),
+        ({"namespaces": [{"access": [{"jwt": {}}]}]}, "jwt"),
     ],
 )
 def test_keys_deeper_down_are_those_that_the_parser_names(place: dict[str, Any], path: str) -> None:

@@ -65,12 +65,12 @@ def scopes_in(namespace: NamespaceSpec, bound: Iterable[Bound], seen: NamespaceF
     A lock-down for the whole namespace has to admit each of them, for policies know no "all pods but". Selectors that
     one pod may fit are widened by each other's waypoints, so that no two policies refuse it together.
     """
-    if _as_a_whole(namespace):
+    if as_a_whole(namespace):
         return [Scope({}, namespace.waypoints(), namespace.waypoints())]
     return _widened(_with_waypoint(namespace, bound, seen or NamespaceFacts()))
 
 
-def _as_a_whole(namespace: NamespaceSpec) -> bool:
+def as_a_whole(namespace: NamespaceSpec) -> bool:
     """Whether all pods of the namespace stand behind waypoints."""
     return namespace.waypoint is not None and all(service.waypoint for service in namespace.services)
 
@@ -119,7 +119,7 @@ def _services(reader: Reader, namespace: NamespaceSpec, mesh: MeshSpec, seen: Na
                 f"the Service has another selector: {_words(live[binding.name].selector)}",
                 "Correct it, or take it out: it is read from the cluster",
             )
-        if not selector and _locks(mesh, binding.waypoint) and not _as_a_whole(namespace):
+        if not selector and _locks(mesh, binding.waypoint) and not as_a_whole(namespace):
             _refuse_unknown_pods(reader, path, binding, seen)
         yield Bound("v1", "Service", binding.name, binding.waypoint, selector)
 
@@ -223,12 +223,12 @@ def _refuse_second_ways(
     reader: Reader, namespace: NamespaceSpec, mesh: MeshSpec, seen: NamespaceFacts, bound: list[Bound]
 ) -> None:
     """Services that lead to locked pods, and that are called without a waypoint: their callers would be refused."""
-    if _as_a_whole(namespace):
+    if as_a_whole(namespace):
         return
     locked = [(selector, ref) for selector, ref in _with_waypoint(namespace, bound, seen) if _locks(mesh, ref)]
     for path, service in _called_directly(namespace, seen, bound):
         for selector, ref in locked:
-            if _share_pods(service.selector, selector, seen.workloads):
+            if share_pods(service.selector, selector, seen.workloads):
                 reader.error(
                     path,
                     f"Service {namespace.name}/{service.name} leads to pods behind waypoint {ref}, too, without it: "
@@ -251,7 +251,7 @@ def _called_directly(
         yield from ((namespace.path, service) for service in seen.services if service.name not in services)
 
 
-def _share_pods(one: Labels, other: Labels, workloads: Iterable[Workload]) -> bool:
+def share_pods(one: Labels, other: Labels, workloads: Iterable[Workload]) -> bool:
     """Whether two selectors pick the same pods, those that are there or any that could come."""
     if matches(one, other) or matches(other, one):
         return True

@@ -16,11 +16,21 @@ Labels = Mapping[str, str]
 
 
 @dataclass(frozen=True)
+class Port:
+    """A TCP port of a Service. `target`: the number or the name of the pods' port."""
+
+    number: int
+    target: int | str
+
+
+@dataclass(frozen=True)
 class Service:
-    """A Service that leads to pods."""
+    """A Service that leads to pods. `headless`: callers get the pods' addresses, and no waypoint sees them."""
 
     name: str
     selector: Labels
+    ports: tuple[Port, ...] = ()
+    headless: bool = False
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,7 @@ class Workload:
         labels: of its pods.
         selector: the labels by which it knows its pods.
         owner: who looks after it and would undo what others write, such as `Helm release cart`; else empty.
+        ports: the numbers of its pods' ports that have a name.
     """
 
     api_version: str
@@ -41,6 +52,7 @@ class Workload:
     selector: Labels
     replicas: int
     owner: str = ""
+    ports: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -108,10 +120,14 @@ class Facts:
 
 def _namespace(data: Mapping[str, Any]) -> NamespaceFacts:
     return NamespaceFacts(
-        tuple(Service(**each) for each in data["services"]),
+        tuple(_service(each) for each in data["services"]),
         tuple(Workload(**each) for each in data["workloads"]),
         tuple(_policy(each) for each in data["policies"]),
     )
+
+
+def _service(data: Mapping[str, Any]) -> Service:
+    return Service(**{**data, "ports": tuple(Port(**each) for each in data["ports"])})
 
 
 def _policy(data: Mapping[str, Any]) -> Policy:

@@ -7,8 +7,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from ..manifests.items import Item
+from .allows import access_items, as_policies
 from .bindings import bound_in, scopes_in
-from .facts import Facts, NamespaceFacts, Policy
+from .callers import Sources
+from .facts import Facts, Policy
 from .parse import ROOT
 from .patches import ROLE, binding_patch, namespace_patches
 from .policies import admitting_items, applying, policy_items, refuse_blind_denials
@@ -16,6 +18,7 @@ from .reader import Reader
 from .selectors import Selector
 from .spec import MeshSpec, NamespaceSpec
 from .survey import ROOT_NAMESPACE
+from .targets import Targets
 
 CLUSTER_DOMAIN = "cluster.local"
 
@@ -39,13 +42,13 @@ def namespace_items(
     reader = Reader(ROOT)
     items: list[Item] = []
     for namespace in mesh.namespaces:
-        seen = facts.of(namespace.name) if facts else None
-        items += _of(reader, namespace, mesh, selectors, seen, trust_domain)
+        mine = list(_of(reader, namespace, mesh, selectors, facts, trust_domain))
+        items += mine
         if namespace.waypoints():
             policies = _holding(namespace.name, facts, beside)
             refuse_blind_denials(reader, namespace, policies)
-            refs = namespace.waypoints()
-            items += admitting_items(namespace.name, refs, mesh.name, policies, trust_domain, ROLE)
+            refs, allows = namespace.waypoints(), [*policies, *as_policies(mine)]
+            items += admitting_items(namespace.name, refs, mesh.name, allows, trust_domain, ROLE)
     reader.raise_errors()
     return sorted(items, key=Item.order)
 
@@ -73,13 +76,21 @@ def _of(
     namespace: NamespaceSpec,
     mesh: MeshSpec,
     selectors: Sequence[Selector],
-    seen: NamespaceFacts | None,
+    facts: Facts | None,
     trust_domain: str,
 ) -> Iterator[Item]:
     yield from namespace_patches(namespace, selectors, namespace.name in mesh.serving)
     if not namespace.state.enrolled:
         return
+    seen = facts.of(namespace.name) if facts else None
     bound = bound_in(reader, namespace, mesh, seen)
     yield from (binding_patch(namespace.name, each) for each in bound)
     scopes = scopes_in(namespace, bound, seen)
     yield from policy_items(namespace, mesh, scopes, trust_domain, ROLE)
+    targets = Targets(reader, namespace, mesh, bound, seen)
+    yield from access_items(reader, namespace, mesh, targets, Sources(facts, trust_domain), ROLE)
+
+
+def policy_items_of(mesh: MeshSpec, facts: Facts | None = None, trust_domain: str = CLUSTER_DOMAIN) -> list[Item]:
+    """The policies alone that the declared namespaces come to, in the order of waves."""
+    return [item for item in namespace_items(mesh, [], facts, trust_domain) if not item.patch]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .names import did_you_mean, is_dns_label, why_protected
+from .parse_access import read_access
 from .reader import Reader, one_of, shown
 from .spec import MODE_LABEL, AccountBinding, Allow, Exemption, NamespaceSpec, ServiceBinding, State, WaypointRef
 
@@ -22,9 +23,11 @@ _KEYS = (
     "exceptions",
     "discovery_labels",
     "ingress_use_waypoint",
+    "access",
 )
 #: What says something about pods in the mesh, and nothing about others.
 _IN_THE_MESH = (
+    "access",
     "default_deny",
     "exceptions",
     "ingress_use_waypoint",
@@ -74,6 +77,7 @@ def read_namespace(reader: Reader, path: str, value: Any, known: Known | None) -
         services=_services(reader, f"{path}.services", fields.get("services"), name),
         service_accounts=_accounts(reader, f"{path}.service_accounts", fields.get("service_accounts"), name),
         exceptions=_exceptions(reader, f"{path}.exceptions", fields.get("exceptions")),
+        access=read_access(reader, f"{path}.access", fields.get("access"), name),
         path=path,
     )
 

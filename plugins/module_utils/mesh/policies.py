@@ -23,14 +23,15 @@ from .reader import Reader
 from .spec import Allow, MeshSpec, NamespaceSpec, WaypointRef
 
 _SECURITY = "security.istio.io/v1"
-_GATEWAY = "gateway.networking.k8s.io"
+GATEWAY_GROUP = "gateway.networking.k8s.io"
 STRICT = "ambient-strict"
 DEFAULT_DENY = "ambient-default-deny"
 LOCK_DOWN = "ambient-only-"
 ADMITS = "ambient-admit-"
 PLAINTEXT = "ambient-plaintext-"
+ALLOW = "ambient-allow-"  # what the entries under `access` come to
 BESIDE_DENY = "-deny"  # the ending of the one that goes with the default deny
-OURS = (STRICT, DEFAULT_DENY, LOCK_DOWN, ADMITS, PLAINTEXT)
+OURS = (STRICT, DEFAULT_DENY, LOCK_DOWN, ADMITS, PLAINTEXT, ALLOW)
 _OF_A_CLIENT = (
     *("principals", "notPrincipals", "namespaces", "notNamespaces", "serviceAccounts", "notServiceAccounts"),
     *("ipBlocks", "notIpBlocks"),
@@ -101,9 +102,9 @@ def _names_clients(rule: Mapping[str, Any]) -> bool:
 def _narrowing(namespace: NamespaceSpec, mesh: MeshSpec, scopes: Iterable[Scope], trust: str) -> Iterator[Object]:
     name = namespace.name
     if namespace.strict:
-        yield _object("PeerAuthentication", name, STRICT, {"mtls": {"mode": "STRICT"}})
+        yield security_object("PeerAuthentication", name, STRICT, {"mtls": {"mode": "STRICT"}})
     if namespace.default_deny:
-        yield _object("AuthorizationPolicy", name, DEFAULT_DENY, {})
+        yield security_object("AuthorizationPolicy", name, DEFAULT_DENY, {})
     for scope in scopes:
         if any(mesh.waypoint(ref).lock_down for ref in scope.behind):
             yield _lock_down(namespace, scope, trust)
@@ -111,8 +112,8 @@ def _narrowing(namespace: NamespaceSpec, mesh: MeshSpec, scopes: Iterable[Scope]
 
 def _denies(namespace: NamespaceSpec) -> Iterator[Object]:
     for ref in sorted(namespace.waypoints()):
-        spec = {"targetRefs": [{"group": _GATEWAY, "kind": "Gateway", "name": ref.name}]}
-        yield _object("AuthorizationPolicy", namespace.name, f"{DEFAULT_DENY}-{ref.name}", spec)
+        spec = {"targetRefs": [{"group": GATEWAY_GROUP, "kind": "Gateway", "name": ref.name}]}
+        yield security_object("AuthorizationPolicy", namespace.name, f"{DEFAULT_DENY}-{ref.name}", spec)
 
 
 def _lock_down(namespace: NamespaceSpec, scope: Scope, trust: str) -> Object:
@@ -121,27 +122,27 @@ def _lock_down(namespace: NamespaceSpec, scope: Scope, trust: str) -> Object:
     direct = sorted({port for each in namespace.exceptions if each.allow is Allow.DIRECT for port in each.ports})
     if direct:
         rule["to"] = [{"operation": {"notPorts": [str(port) for port in direct]}}]
-    spec = {"action": "DENY", "rules": [rule], **_selector(scope.selector)}
-    return _object("AuthorizationPolicy", namespace.name, f"{LOCK_DOWN}{_names(refs)}-{_digest(spec)}", spec)
+    spec = {"action": "DENY", "rules": [rule], **selecting(scope.selector)}
+    return security_object("AuthorizationPolicy", namespace.name, f"{LOCK_DOWN}{_names(refs)}-{digest(spec)}", spec)
 
 
 def _admits(namespace: str, through: Iterable[WaypointRef], selector: Labels, trust: str, ending: str = "") -> Object:
     refs = sorted(through)
     rules: list[dict[str, Any]] = [{"from": [{"source": {"principals": [ref.principal(trust) for ref in refs]}}]}]
-    spec = {"action": "ALLOW", "rules": rules, **_selector(selector)}
-    return _object("AuthorizationPolicy", namespace, f"{ADMITS}{_names(refs)}-{_digest(spec)}{ending}", spec)
+    spec = {"action": "ALLOW", "rules": rules, **selecting(selector)}
+    return security_object("AuthorizationPolicy", namespace, f"{ADMITS}{_names(refs)}-{digest(spec)}{ending}", spec)
 
 
 def _plaintext(namespace: NamespaceSpec) -> Iterator[Object]:
     for each in namespace.exceptions:
         if each.allow is not Allow.PLAINTEXT:
             continue
-        spec: dict[str, Any] = _selector(each.selector)
+        spec: dict[str, Any] = selecting(each.selector)
         if each.ports:  # the rest of the pod keeps the mode of the namespace
             spec["portLevelMtls"] = {str(port): {"mode": "PERMISSIVE"} for port in each.ports}
         else:
             spec["mtls"] = {"mode": "PERMISSIVE"}
-        yield _object("PeerAuthentication", namespace.name, f"{PLAINTEXT}{_digest(spec)}", spec)
+        yield security_object("PeerAuthentication", namespace.name, f"{PLAINTEXT}{digest(spec)}", spec)
 
 
 def _names(refs: Iterable[WaypointRef]) -> str:
@@ -149,15 +150,18 @@ def _names(refs: Iterable[WaypointRef]) -> str:
     return "-".join(ref.name for ref in refs)[:150].rstrip("-")
 
 
-def _selector(labels: Labels) -> dict[str, Any]:
+def selecting(labels: Labels) -> dict[str, Any]:
+    """The part of a spec that picks pods; without labels all of the namespace."""
     return {"selector": {"matchLabels": dict(labels)}} if labels else {}
 
 
-def _digest(spec: Mapping[str, Any]) -> str:
+def digest(spec: Mapping[str, Any]) -> str:
+    """A few characters that tell contents apart."""
     return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:8]
 
 
-def _object(kind: str, namespace: str, name: str, spec: Mapping[str, Any]) -> Object:
+def security_object(kind: str, namespace: str, name: str, spec: Mapping[str, Any]) -> Object:
+    """An object of Istio's security API."""
     return {
         "apiVersion": _SECURITY,
         "kind": kind,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from .access_references import check_access
 from .names import did_you_mean
 from .reader import Reader
 from .spec import Allow, MeshSpec, NamespaceSpec, Serves, WaypointRef, WaypointSpec
@@ -26,6 +27,7 @@ def check_references(reader: Reader, mesh: MeshSpec, root: str) -> None:
         _lock_down_alike(reader, namespace, waypoints)
         _denies(reader, namespace)
         _excepts(reader, namespace)
+        check_access(reader, namespace, waypoints)
 
 
 def _references(namespace: NamespaceSpec) -> Iterator[tuple[str, WaypointRef, bool]]:

@@ -10,6 +10,8 @@ from enum import Enum
 from functools import cached_property
 from typing import Any
 
+from .intents import Intent
+
 MODE_LABEL = "istio.io/dataplane-mode"
 MODE_AMBIENT = "ambient"
 
@@ -159,6 +161,7 @@ class NamespaceSpec:
         mtls: `strict` or `permissive` where the declaration says so, else empty.
         discovery_labels: instead of those that the discovery selectors ask for.
         waypoint: of all Services of the namespace that say nothing else.
+        access: who may call what in it; what no entry is about may be called by everybody.
         path: where in the declaration it stands, for errors that only the cluster can show.
     """
 
@@ -172,6 +175,7 @@ class NamespaceSpec:
     services: tuple[ServiceBinding, ...] = ()
     service_accounts: tuple[AccountBinding, ...] = ()
     exceptions: tuple[Exemption, ...] = ()
+    access: tuple[Intent, ...] = ()
     path: str = field(default="", compare=False)
 
     @property

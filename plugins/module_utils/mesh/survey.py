@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..manifests.identity import Object
 from ..manifests.labels import mesh_of
-from .facts import Facts, NamespaceFacts, Policy, Service, Workload, matches
+from .facts import Facts, NamespaceFacts, Policy, Port, Service, Workload, matches
+from .intents import CallerKind
 from .patches import USE_WAYPOINT, USE_WAYPOINT_NAMESPACE
 from .policies import OURS
 from .spec import MeshSpec, NamespaceSpec
@@ -36,12 +37,11 @@ class Reader(Protocol):
 
 def survey(reader: Reader, mesh: MeshSpec) -> Facts:
     """Read what the declaration cannot say itself; nothing at all where it says all."""
-    bound = [namespace for namespace in mesh.enrolled() if namespace.waypoints()]
-    if not bound:
+    if not needs_facts(mesh):
         return Facts()
-    names = [namespace.name for namespace in bound]
-    policies = _by_namespace(reader, POLICY, [*names, ROOT_NAMESPACE])
-    resolve = [namespace.name for namespace in bound if needs_services(mesh, namespace)]
+    bound = [namespace.name for namespace in mesh.enrolled() if namespace.waypoints()]
+    resolve = sorted({name for namespace in mesh.enrolled() for name in needs_services(namespace)})
+    policies = _by_namespace(reader, POLICY, [*bound, ROOT_NAMESPACE] if bound else [])
     services = _by_namespace(reader, _SERVICE, resolve)
     workloads = [(kind, _by_namespace(reader, kind, resolve)) for kind in (*_MAKERS, _POD)]
     return Facts(
@@ -51,15 +51,27 @@ def survey(reader: Reader, mesh: MeshSpec) -> Facts:
                 tuple(_workloads(name, workloads)),
                 tuple(policies_among(policies.get(name, ()))),
             )
-            for name in names
+            for name in sorted({*bound, *resolve})
         },
         tuple(policy for policy in policies_among(policies.get(ROOT_NAMESPACE, ())) if not policy.selector),
     )
 
 
-def needs_services(mesh: MeshSpec, namespace: NamespaceSpec) -> bool:
-    """Whether the Services of the namespace decide about its objects."""
-    return bool(namespace.services or namespace.service_accounts)
+def needs_facts(mesh: MeshSpec) -> bool:
+    """Whether the declaration cannot say itself all that it comes to."""
+    return any(namespace.waypoints() or namespace.access for namespace in mesh.enrolled())
+
+
+def needs_services(namespace: NamespaceSpec) -> set[str]:
+    """The namespaces whose Services decide about the objects of a namespace: itself, and those that call it."""
+    callers = {
+        caller.namespace
+        for intent in namespace.access
+        for caller in intent.callers
+        if caller.kind is CallerKind.SERVICE
+    }
+    itself = namespace.services or namespace.service_accounts or namespace.access
+    return callers | ({namespace.name} if itself else set())
 
 
 def _by_namespace(reader: Reader, kind: tuple[str, str], names: Iterable[str]) -> dict[str, list[Object]]:
@@ -78,7 +90,14 @@ def _services(objects: Iterable[Object]) -> Iterator[Service]:
     for obj in sorted(objects, key=_name):
         spec = obj.get("spec") or {}
         if spec.get("type") != "ExternalName" and not _of_a_gateway(obj):
-            yield Service(_name(obj), dict(spec.get("selector") or {}))
+            headless = spec.get("clusterIP") == "None"
+            yield Service(_name(obj), dict(spec.get("selector") or {}), tuple(_ports(spec)), headless)
+
+
+def _ports(spec: Mapping[str, Any]) -> Iterator[Port]:
+    for port in spec.get("ports") or []:
+        if port.get("protocol", "TCP") == "TCP":
+            yield Port(port["port"], port.get("targetPort") or port["port"])
 
 
 def _workloads(
@@ -107,16 +126,23 @@ def _workload(api_version: str, kind: str, obj: Object) -> Workload:
     labels = dict((template.get("metadata") or {}).get("labels") or {})
     for ours in (USE_WAYPOINT, USE_WAYPOINT_NAMESPACE):  # the facts are the same before and after
         labels.pop(ours, None)
+    pods = template.get("spec") or {}
     return Workload(
         api_version,
         kind,
         _name(obj),
-        str((template.get("spec") or {}).get("serviceAccountName") or "default"),
+        str(pods.get("serviceAccountName") or "default"),
         labels,
         dict((spec.get("selector") or {}).get("matchLabels") or {}) if kind != "Pod" else labels,
         spec.get("replicas", 1) if kind != "DaemonSet" else 1,
         owner_of(obj) or _maker_of_a_pod(kind, obj),
+        _named_ports(pods),
     )
+
+
+def _named_ports(pods: Mapping[str, Any]) -> dict[str, int]:
+    ports = (port for each in pods.get("containers") or [] for port in each.get("ports") or [])
+    return {port["name"]: port["containerPort"] for port in ports if port.get("name")}
 
 
 def _maker_of_a_pod(kind: str, obj: Object) -> str:

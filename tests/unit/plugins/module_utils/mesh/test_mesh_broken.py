@@ -11,16 +11,22 @@ import yaml
 from ansible_collections.alauda.ambient.plugins.module_utils.errors import AmbientError
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.parse import parse_mesh
 
-BROKEN = yaml.safe_load(Path(__file__).with_name("broken_declarations.yml").read_text())
+FILES = {
+    name: yaml.safe_load(Path(__file__).with_name(f"{name}.yml").read_text())
+    for name in ("broken_declarations", "broken_access")
+}
 
 
-def test_there_are_enough_and_none_twice() -> None:
-    given = [each["given"] for each in BROKEN]
+@pytest.mark.parametrize("name", FILES)
+def test_there_are_enough_and_none_twice(name: str) -> None:
+    given = [each["given"] for each in FILES[name]]
     assert len(given) >= 60
     assert len(set(given)) == len(given)
 
 
-@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken["given"])
+@pytest.mark.parametrize(
+    "broken", [*FILES["broken_declarations"], *FILES["broken_access"]], ids=lambda broken: broken["given"]
+)
 def test_one_error_says_where_what_and_what_to_do(broken: dict[str, str]) -> None:
     with pytest.raises(AmbientError) as caught:
         parse_mesh(yaml.safe_load(broken["given"]))

@@ -1,0 +1,229 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads the entries under `access` of a namespace."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .intents import Caller, CallerKind, Intent, Jwt, Target, TargetKind
+from .names import did_you_mean, is_dns_label
+from .reader import Reader, shown, type_name
+
+_KEYS = ("to", "from", "ports", "methods", "paths", "hosts", "jwt")
+_METHODS = ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")
+_EXAMPLE = "{to: {service: cart}, from: [{service_account: web}]}"
+_FROM = "[{service_account: web}]"
+_PATH = re.compile(r"\*|/\S*|\*\S+")
+_HOST = re.compile(r"\*|(\*\.?)?[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(\.?\*|:([0-9]{1,5}|\*))?")
+_URL = re.compile(r"https?://[^\s/]+(/\S*)?")
+_TEXT = re.compile(r"\S+")
+_CLAIM = re.compile(r"[^\s\[\]]+")
+_TEMPLATES = re.compile(r"\{\*\*?\}")
+_PRIVATE = {"d", "k", "p", "q"}  # of a key that is not public
+
+
+def read_access(reader: Reader, path: str, value: Any, namespace: str) -> tuple[Intent, ...]:
+    """The entries; their errors go to the reader."""
+    found = [_intent(reader, where, entry, namespace) for where, entry in reader.entries(path, value, f"- {_EXAMPLE}")]
+    return tuple(intent for intent in found if intent)
+
+
+def _intent(reader: Reader, path: str, value: Any, namespace: str) -> Intent | None:
+    fields = reader.entry(path, value, _KEYS, _EXAMPLE)
+    if not fields:
+        return None
+    target, selector = _target(reader, f"{path}.to", fields.get("to"))
+    return Intent(
+        target=target,
+        selector=selector,
+        callers=_callers(reader, f"{path}.from", fields, namespace),
+        ports=_ports(reader, f"{path}.ports", fields.get("ports")),
+        methods=_texts(reader, f"{path}.methods", fields.get("methods"), "[GET]", _method),
+        paths=_texts(reader, f"{path}.paths", fields.get("paths"), "[/api/*]", _http_path),
+        hosts=_texts(reader, f"{path}.hosts", fields.get("hosts"), "[shop.example]", _host),
+        jwt=_jwt(reader, f"{path}.jwt", fields["jwt"]) if "jwt" in fields else None,
+        path=path,
+    )
+
+
+def _target(reader: Reader, path: str, value: Any) -> tuple[Target, Mapping[str, str]]:
+    everything = Target(TargetKind.NAMESPACE)
+    if value is None:
+        return everything, {}
+    fields = reader.mapping(path, value, ("service", "service_account", "selector"), "{service: cart}")
+    named = [key for key in ("service", "service_account") if key in fields]
+    if len(named) != 1:
+        if isinstance(value, Mapping) and all(key in ("service", "service_account", "selector") for key in value):
+            hint = "Write {service: cart}, or leave it out for everything in the namespace"
+            reader.error(path, "takes one of service and service_account", hint)
+        return everything, {}
+    (key,) = named
+    reader.name(f"{path}.{key}", fields[key])
+    if key == "service_account" and "selector" in fields:
+        hint = "Take it out: the pods of a service account are read from the cluster"
+        reader.error(f"{path}.selector", "a service account has no selector", hint)
+    kind = TargetKind.SERVICE if key == "service" else TargetKind.ACCOUNT
+    selector = fields.get("selector")
+    if selector == {}:
+        reader.error(f"{path}.selector", "no labels are given", "Write the Service's selector: {app: cart}")
+    return Target(kind, str(fields[key])), reader.labels(f"{path}.selector", selector)
+
+
+def _callers(reader: Reader, path: str, fields: Mapping[str, Any], namespace: str) -> tuple[Caller, ...]:
+    if "from" not in fields:
+        reader.error(path, "who may call is missing", f"Write from: {_FROM}, or [{{any: true}}] for everybody")
+        return ()
+    entries = reader.entries(path, fields["from"], _FROM)
+    if fields["from"] == []:
+        reader.error(path, "nobody is named", f"Write {_FROM}, or take the entry out")
+    found = [_caller(reader, where, entry, namespace) for where, entry in entries]
+    return tuple(sorted({caller for caller in found if caller}, key=Caller.order))
+
+
+def _caller(reader: Reader, path: str, value: Any, namespace: str) -> Caller | None:
+    keys = [kind.value for kind in CallerKind]
+    fields = reader.entry(path, value, keys, "{service_account: web}")
+    if not fields:
+        return None
+    if len(fields) != 1:
+        reader.error(path, f"says two things: {', '.join(sorted(fields))}", "Make an entry of each of them")
+        return None
+    ((key, said),) = fields.items()
+    if key not in keys:
+        return None
+    kind = CallerKind(key)
+    if kind is CallerKind.ANY:
+        if said is not True:
+            reader.error(f"{path}.any", f"{shown(said)} is not true", "Say any: true, or take the entry out")
+        return Caller(kind, path=path)
+    if kind is CallerKind.NAMESPACE:
+        return Caller(kind, said, path=path) if reader.name(f"{path}.namespace", said) else None
+    where, slash, name = said.rpartition("/") if isinstance(said, str) else ("", "", "")
+    if not (is_dns_label(name) and (is_dns_label(where) if slash else True)):
+        what = "Service" if kind is CallerKind.SERVICE else "service account"
+        reader.error(f"{path}.{key}", f"{shown(said)} is not a {what}", "Write its name, or NAMESPACE/NAME")
+        return None
+    return Caller(kind, where or namespace, name, path)
+
+
+def _ports(reader: Reader, path: str, value: Any) -> tuple[int, ...]:
+    _refuse_empty(reader, path, value)
+    return reader.ports(path, value)
+
+
+def _refuse_empty(reader: Reader, path: str, value: Any) -> None:
+    """A list without entries could mean nothing or all, and a template that came to nothing would open all."""
+    if value == []:
+        reader.error(path, "the list is empty", "Take it out to allow all of them")
+
+
+def _texts(
+    reader: Reader, path: str, value: Any, example: str, wrong: Callable[[str], tuple[str, str] | None]
+) -> tuple[str, ...]:
+    """Texts in their order in the alphabet. `wrong`: what is wrong with one, and what to do; None if nothing is."""
+    _refuse_empty(reader, path, value)
+    found = set()
+    for where, text in reader.entries(path, value, example):
+        if not isinstance(text, str):
+            reader.error(where, f"{type_name(text)} where a string is expected", f"Write {example}")
+        elif problem := wrong(text):
+            reader.error(where, *problem)
+        else:
+            found.add(text)
+    return tuple(sorted(found))
+
+
+def _method(text: str) -> tuple[str, str] | None:
+    return (
+        None if text in _METHODS else (f"{shown(text)} is not a method of HTTP", did_you_mean(text.upper(), _METHODS))
+    )
+
+
+def _http_path(text: str) -> tuple[str, str] | None:
+    if not _PATH.fullmatch(text):
+        return f"{shown(text)} is not a path", "Begin it with / or *, such as /api/*"
+    if "?" in text or "#" in text:
+        return f"{shown(text)} is more than a path", "Leave out what follows ? or #: policies do not see it"
+    rest, templates = _TEMPLATES.sub("", text), _TEMPLATES.search(text)
+    if "{" in rest or "}" in rest:
+        return f"{shown(text)} has a brace that is none of {{*}} and {{**}}", "Write /users/{*}/cart"
+    if templates and "*" in rest:
+        return f"{shown(text)} mixes * with {{*}} or {{**}}", "Use one of the two"
+    return _misplaced_star(text) if not templates else None
+
+
+def _host(text: str) -> tuple[str, str] | None:
+    if not _HOST.fullmatch(text):
+        return f"{shown(text)} is not a host", "Write shop.example, *.shop.example or shop.example:8080"
+    return None
+
+
+def _misplaced_star(text: str) -> tuple[str, str] | None:
+    """Istio takes a star for anything at one end of a text; elsewhere it would stand for itself."""
+    both_ends = len(text) > 1 and text[0] == text[-1] == "*"
+    if "*" not in text[1:-1] and not both_ends:
+        return None
+    return f"{shown(text)} has a star that stands for nothing", "Put one * at the beginning or at the end"
+
+
+def _plain(text: str) -> tuple[str, str] | None:
+    if not _TEXT.fullmatch(text):
+        return f"{shown(text)} is empty or has blanks", "Write it without blanks"
+    return _misplaced_star(text)
+
+
+def _jwt(reader: Reader, path: str, value: Any) -> Jwt | None:
+    keys = ("issuer", "jwks_uri", "jwks", "audiences", "claims")
+    fields = reader.entry(path, value, keys, "{issuer: …, jwks_uri: …}")
+    if not fields:
+        return None
+    issuer, uri, keys_text = (fields.get(key, "") for key in ("issuer", "jwks_uri", "jwks"))
+    if not isinstance(issuer, str) or not _TEXT.fullmatch(issuer) or "*" in issuer:
+        message = f"{shown(issuer)} is not an issuer" if issuer else "the issuer is missing"
+        reader.error(f"{path}.issuer", message, "Write the claim iss of its tokens, such as https://id.example")
+    if bool(uri) == bool(keys_text):
+        reader.error(path, "takes one of jwks_uri and jwks", "Write jwks_uri: https://id.example/keys")
+    elif uri and not (isinstance(uri, str) and _URL.fullmatch(uri)):
+        reader.error(f"{path}.jwks_uri", f"{shown(uri)} is not an address", "Write https://id.example/keys")
+    elif keys_text:
+        _check_keys(reader, f"{path}.jwks", keys_text)
+    audiences = _texts(reader, f"{path}.audiences", fields.get("audiences"), "[shop]", _plain)
+    claims = _claims(reader, f"{path}.claims", fields.get("claims"))
+    return Jwt(str(issuer), str(uri), str(keys_text), audiences, claims)
+
+
+def _check_keys(reader: Reader, path: str, text: Any) -> None:
+    hint = """Write it as JSON text: '{"keys": [{"kty": "RSA", …}]}'"""
+    if not isinstance(text, str):
+        reader.error(path, f"{type_name(text)} where a string is expected", hint)
+        return
+    try:
+        keys = json.loads(text)["keys"]
+        public = all(_PRIVATE.isdisjoint(key) and key["kty"] for key in keys) and bool(keys)
+    except (ValueError, TypeError, KeyError):
+        reader.error(path, "is no JSON Web Key Set", hint)
+        return
+    if not public:
+        reader.error(path, "holds a private key, or none", "Leave only the issuer's public keys in it")
+
+
+def _claims(reader: Reader, path: str, value: Any) -> dict[str, tuple[str, ...]]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not value:
+        what = type_name(value) if not isinstance(value, Mapping) else "nothing"
+        reader.error(path, f"{what} where a mapping of claims is expected", "Write {groups: [admin]}")
+        return {}
+    found = {}
+    for name, values in sorted(value.items(), key=str):
+        if not isinstance(name, str) or not _CLAIM.fullmatch(name):
+            reader.error(path, f"{shown(name)} is not the name of a claim", "Leave out blanks and brackets")
+        elif values is None:
+            reader.error(f"{path}[{name}]", "nothing where a list is expected", "Write '[admin]'")
+        else:
+            found[name] = _texts(reader, f"{path}[{name}]", values, "[admin]", _plain)
+    return found
