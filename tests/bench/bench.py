@@ -6,6 +6,7 @@
     make bench BENCH='--sizes 600 --tools raw,kubectl --skip-growth'
     make bench BENCH=--guard                       the checks before an installation on 1,000 namespaces, 10,000 pods
     make bench BENCH=--plan                        reading and planning namespaces with a waypoint each, no cluster
+    make bench BENCH=--policies                    reading policies and saying who may call whom, no cluster
     make bench BENCH='--cluster build/test'        site.yml beside istioctl install, on that environment's kind cluster
 
 Every tool starts on a fresh etcd and kube-apiserver with Istio's CRDs and is measured as a process, from start to
@@ -24,7 +25,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(CHECKOUT / part) for part in ("tests", "tests/environment", ".cache/collections")]
 
-from bench import bare, guard, plan, report, site  # noqa: E402
+from bench import bare, guard, plan, policies, report, site  # noqa: E402
 from bench.tools import COMMAND, CORE, KUBECTL, MODULE, RAW, BenchError, Sample  # noqa: E402
 
 OTHERS = (RAW, KUBECTL, CORE)
@@ -35,7 +36,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure, write build/bench.json, print the tables; 1 where a bar is missed."""
     options = parser().parse_args(arguments)
     if options.plan:
-        return judge_plan(plan.measure(options.plan, print))
+        return judge(plan.measure(options.plan, print), plan.BAR_AT, plan.BAR, "namespaces")
+    if options.policies:
+        measured = policies.measure(options.policies, print)
+        return judge(measured, policies.BAR_AT, policies.BAR, "Services, all who may call them,")
     directory = options.dir.resolve()
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
@@ -84,11 +88,10 @@ def judge_guard(samples: dict[tuple[str, str], Sample], output: Path) -> int:
     return 0 if row.met and memory <= guard.MEMORY else 1
 
 
-def judge_plan(seconds: dict[int, float]) -> int:
-    """1 where the bar for its number of namespaces is missed."""
-    took = seconds.get(plan.BAR_AT, 0)
-    print(f"the bar for {plan.BAR_AT} namespaces is {plan.BAR:.0f} s")
-    return 1 if took > plan.BAR else 0
+def judge(seconds: dict[int, float], bar_at: int, bar: float, what: str) -> int:
+    """1 where the bar for its number is missed."""
+    print(f"the bar for {bar_at} {what} is {bar:.0f} s")
+    return 1 if seconds.get(bar_at, 0) > bar else 0
 
 
 def compare(bench: bare.Bench, options: argparse.Namespace) -> dict[tuple[str, str], Sample]:
@@ -121,6 +124,8 @@ def parser() -> argparse.ArgumentParser:
     names = ("NAMESPACES", "PODS", "CRDS")
     parser.add_argument("--guard", type=_numbers, nargs="?", const=big, help=f"{','.join(names)}: the checks alone")
     parser.add_argument("--plan", type=_numbers, nargs="?", const=plan.SIZES, help="NAMESPACES,…: planning them alone")
+    sizes = policies.SIZES
+    parser.add_argument("--policies", type=_numbers, nargs="?", const=sizes, help="SERVICES,…: who may call them alone")
     parser.add_argument("--cluster", type=Path, help="directory of an environment with a kind cluster: site.yml there")
     parser.add_argument("--dir", type=Path, default=CHECKOUT / "build/bench", help="working directory, made anew")
     parser.add_argument("--output", type=Path, default=CHECKOUT / "build/bench.json")
