@@ -22,10 +22,11 @@ options:
   phase:
     description:
       - V(pre) asks whether the mesh may be installed, V(namespaces) whether the declared namespaces can join or leave,
-        V(mesh) whether a mesh that is there is well, V(uninstall) whether it may go.
+        V(mesh) whether a mesh that is there is well, V(uninstall) whether it may go, V(policies) whether policies,
+        routes and the labels of waypoints say what they mean.
     type: list
     elements: str
-    choices: [pre, mesh, namespaces, uninstall]
+    choices: [pre, mesh, namespaces, uninstall, policies]
     default: [pre]
   mesh:
     description: The declared mesh, as in the variable C(ambient_mesh).
@@ -55,6 +56,29 @@ options:
     type: list
     elements: path
     default: []
+  source:
+    description:
+      - What to look at. V(tree) needs no cluster, and takes the phase V(policies) only. It says what holds as written;
+        what a tree does not hold may be in the cluster.
+    type: str
+    choices: [cluster, tree]
+    default: cluster
+  tree:
+    description: Manifests to look at with O(source=tree), files and folders of YAML or JSON.
+    type: list
+    elements: path
+    default: []
+  trust_domain:
+    description: The trust domain of the mesh, C(meshConfig.trustDomain).
+    type: str
+    default: cluster.local
+  known_errors:
+    description:
+      - What an error of the phase V(policies) is that is there already, whatever O(files) bring. V(refuse) leaves it an
+        error, V(warn) makes it a warning, so that a run is refused only for what it brings.
+    type: str
+    choices: [refuse, warn]
+    default: refuse
   coexistence:
     description:
       - V(report) adds to the report what it would take to have this mesh beside the one that is there. It says which
@@ -108,6 +132,12 @@ EXAMPLES = r"""
     fail_on: never
     report: /tmp/check.json
   register: health
+
+- name: Look through policies before they are merged, without a cluster
+  alauda.ambient.check:
+    phase: [policies]
+    source: tree
+    tree: [deploy]
 
 - name: Only other meshes
   alauda.ambient.check:
@@ -239,7 +269,7 @@ SPEC: dict[str, dict[str, Any]] = {
     "phase": {
         "type": "list",
         "elements": "str",
-        "choices": ["pre", "mesh", "namespaces", "uninstall"],
+        "choices": ["pre", "mesh", "namespaces", "uninstall", "policies"],
         "default": ["pre"],
     },
     "mesh": {"type": "raw", "default": {}},
@@ -248,6 +278,10 @@ SPEC: dict[str, dict[str, Any]] = {
     "platform": {"type": "str", "default": ""},
     "gateway_api": {"type": "str", "choices": ["install", "require"], "default": "require"},
     "coexistence": {"type": "str", "choices": ["refuse", "report"], "default": "refuse"},
+    "source": {"type": "str", "choices": ["cluster", "tree"], "default": "cluster"},
+    "tree": {"type": "list", "elements": "path", "default": []},
+    "trust_domain": {"type": "str", "default": "cluster.local"},
+    "known_errors": {"type": "str", "choices": ["refuse", "warn"], "default": "refuse"},
     "files": {"type": "list", "elements": "path", "default": []},
     "only": {"type": "list", "elements": "str", "default": []},
     "skip": {"type": "list", "elements": "str", "default": []},

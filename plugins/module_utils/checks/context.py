@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ..mesh.selectors import Selector
 from ..mesh.spec import MeshSpec
+from .policy_world import Planned, Seen, read
 from .snapshot import Object, Snapshot
 
 
@@ -23,6 +25,9 @@ class Wishes:
         gateway_api_crds: the Gateway API CRDs that would be installed, name → bundle version; empty if unknown.
         platform: as ambient_platform names it; empty where nobody says.
         planned: the workloads and namespaces that would be installed; none where nobody has computed them.
+        policies: all that would be applied, for the world of policies.
+        tree: the manifests that are looked at instead of a cluster.
+        known_errors_warn: whether what is wrong with policies already, without the run, is no reason to refuse it.
     """
 
     mesh: MeshSpec = field(default_factory=MeshSpec)
@@ -32,6 +37,9 @@ class Wishes:
     discovery_selectors: Sequence[Selector] = ()
     platform: str = ""
     planned: Sequence[Mapping[str, Any]] = ()
+    policies: Planned = field(default_factory=Planned)
+    tree: Seen | None = None
+    known_errors_warn: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,11 @@ class Context:
 
     cluster: Snapshot
     wishes: Wishes
+
+    @cached_property
+    def policies(self) -> Seen:
+        """The world of policies, read once."""
+        return self.wishes.tree or read(self.cluster, self.wishes.policies)
 
 
 def labels_of(obj: Object) -> Mapping[str, str]:

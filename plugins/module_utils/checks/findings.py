@@ -36,6 +36,7 @@ class Phase(Enum):
     MESH = "mesh"
     NAMESPACES = "namespaces"
     UNINSTALL = "uninstall"
+    POLICIES = "policies"
 
 
 @dataclass(frozen=True)

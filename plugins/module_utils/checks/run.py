@@ -16,6 +16,7 @@ from ..manifests.files import write_if_changed
 from ..manifests.items import Item, load_items
 from ..mesh.parse import parse_mesh
 from ..mesh.selectors import check_selectors
+from ..mesh.spec import MeshSpec
 from . import admitted, side_by_side
 from . import report as reports
 from .context import Context, Wishes, annotations_of
@@ -23,6 +24,7 @@ from .engine import PASS, Report, Selection, run_checks
 from .findings import Phase
 from .fitness import BUNDLE, is_gateway_api
 from .ours import state_of
+from .policy_world import Planned, written
 from .snapshot import CRDS, Reader, SkipError, Snapshot
 from .table import CHECKS
 
@@ -53,6 +55,11 @@ class Request:
             skip=tuple(params["skip"]),
         )
         selection.of(CHECKS)
+        report = Path(params["report"]) if params["report"] else None
+        if params["source"] == "tree":
+            return cls(selection, _tree(params), params["fail_on"], params["show"], report)
+        if params["tree"]:
+            raise AmbientError("a tree was given, and the cluster is the source", path="tree", hint="Set source: tree")
         items = _planned(params["files"])
         wishes = Wishes(
             mesh=parse_mesh(params["mesh"]),
@@ -62,8 +69,9 @@ class Request:
             discovery_selectors=check_selectors(params["discovery_selectors"]),
             platform=params["platform"],
             planned=[item.object for item in items if item.identity.kind in _LOOKED_AT and not item.patch],
+            policies=Planned(items, trust_domain=params["trust_domain"]),
+            known_errors_warn=params["known_errors"] == "warn",
         )
-        report = Path(params["report"]) if params["report"] else None
         return cls(selection, wishes, params["fail_on"], params["show"], report, params["coexistence"] == "report")
 
 
@@ -76,13 +84,16 @@ class Answer:
 
 
 def examine(request: Request, connection: Mapping[str, Any]) -> Answer:
-    """Run the checks that are asked for against the cluster that the connection options name."""
+    """Run the checks that are asked for against the cluster that the connection options name, or against a tree."""
+    if request.wishes.tree:
+        return judge(request, Snapshot(_Unreachable(AmbientError("no cluster is looked at"))))
     return judge(request, Snapshot(_reader(connection)))
 
 
 def judge(request: Request, cluster: Snapshot) -> Answer:
     """Run the checks against a snapshot, and write the report where one is asked for."""
-    report = run_checks(CHECKS, request.selection, Context(cluster, request.wishes))
+    checks = [check for check in CHECKS if not request.wishes.tree or check.phases == (Phase.POLICIES,)]
+    report = run_checks(checks, request.selection, Context(cluster, request.wishes))
     against = report.refuses(request.fail_on)
     told: dict[str, Any] = reports.as_dict(report)
     lines = reports.lines(report, request.show)
@@ -120,6 +131,16 @@ def _ours(report: Report, cluster: Snapshot) -> dict[str, str]:
         return {"ours": state_of(cluster)}
     except (AmbientError, SkipError):
         return {}
+
+
+def _tree(params: Mapping[str, Any]) -> Wishes:
+    """What a tree of manifests has to say; AmbientError where the options do not fit it."""
+    if params["phase"] != [Phase.POLICIES.value]:
+        raise AmbientError("a tree tells about policies only", path="phase", hint="Set phase: [policies]")
+    if not params["tree"]:
+        raise AmbientError("names no file or folder", path="tree", hint="Give the manifests to look at")
+    items = load_items(params["tree"]).items
+    return Wishes(mesh=MeshSpec(), tree=written(items, trust_domain=params["trust_domain"]))
 
 
 def _planned(files: Sequence[str]) -> list[Item]:

@@ -28,6 +28,7 @@ from . import (
     uninstall,
 )
 from .findings import Check, Phase, Severity
+from .policy_table import POLICY_CHECKS
 from .signals import MESHES
 from .snapshot import (
     CLUSTER_ROLES,
@@ -216,4 +217,5 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check("AMB0603", UNINSTALL, "No waypoints of users", _UNINSTALL, uninstall.no_waypoints, needs=(GATEWAYS,)),
     Check("AMB0604", UNINSTALL, "Finalizers have their controller", _UNINSTALL, uninstall.no_orphaned_finalizers),
+    *POLICY_CHECKS,
 )

@@ -31,7 +31,9 @@ def resources() -> Iterator[Resource]:
 def plural(kind: str) -> str:
     """As the API servers of these kinds have it."""
     word = kind.lower()
-    return f"{word[:-1]}ies" if word.endswith("cy") else f"{word}es" if word.endswith(("sh", "ss")) else f"{word}s"
+    return (
+        f"{word[:-1]}ies" if word.endswith(("cy", "ry")) else f"{word}es" if word.endswith(("sh", "ss")) else f"{word}s"
+    )
 
 
 def group(api_version: str) -> str:

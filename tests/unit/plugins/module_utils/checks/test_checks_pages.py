@@ -49,10 +49,21 @@ def index() -> str:
     return f"""{LICENCE}
 # All checks
 
-`ansible-playbook alauda.ambient.check` runs those of the phases `pre` and `namespaces` and only reads. Other phases:
+`ansible-playbook alauda.ambient.check` runs the phases `pre`, `namespaces` and `policies`, and only reads. Others:
 `-e '{{"ambient_guard_phases": ["mesh"]}}'`. `ambient_guard_only` and `ambient_guard_skip` take codes and categories,
 `ambient_guard_fail_on` is `error`, `warning` or `never`, `ambient_guard_report` names a file for the report as JSON.
-`site.yml` runs the phases `pre` and `namespaces` before it changes anything, `uninstall.yml` the phase `uninstall`.
+`site.yml` runs those three phases before it changes anything, `uninstall.yml` the phase `uninstall`.
+
+The phase `policies` looks at AuthorizationPolicies, routes and the labels of waypoints, as they are once the run is
+through. `site.yml` refuses an error that the run would bring, and shows one that is there already as a warning;
+`check.yml` refuses both (`ambient_guard_known_errors`). It works without a cluster, too, on manifests in files and
+folders, such as a rendered tree:
+
+```sh
+ansible-playbook alauda.ambient.check -e ambient_check_tree=deploy/
+```
+
+What a tree does not hold may be in the cluster, so that what is missing there is a warning at most.
 
 The title says what holds when the check passes. The severity is that of most of its findings.
 A check that could not look is `skipped`, with the reason, and never passes.

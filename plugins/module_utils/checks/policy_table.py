@@ -1,0 +1,159 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The checks of the phase `policies`: how the mesh's policies, routes and labels fit each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from . import attached, authentication, binding, bypass, callers, identities, reach, routes, rules
+from .context import Context
+from .findings import Check, Outcome, Phase, Severity
+from .policy_world import (
+    AUTHORIZATION_POLICIES,
+    CORE,
+    DESTINATION_RULES,
+    GRPC_ROUTES,
+    HTTP_ROUTES,
+    PEER_AUTHENTICATIONS,
+    REQUEST_AUTHENTICATIONS,
+    SERVICE_ACCOUNTS,
+    SERVICE_ENTRIES,
+    SIDECARS,
+    VIRTUAL_SERVICES,
+    WASM_PLUGINS,
+    Find,
+)
+from .snapshot import NETWORK_POLICIES, Resource
+
+POLICIES = "policies"
+_RULES = (AUTHORIZATION_POLICIES,)
+_ATTACHED = (AUTHORIZATION_POLICIES, REQUEST_AUTHENTICATIONS, WASM_PLUGINS, SERVICE_ENTRIES)
+_ROUTES = (HTTP_ROUTES, GRPC_ROUTES, VIRTUAL_SERVICES)
+_WARNING, _INFO = Severity.WARNING, Severity.INFO
+
+
+def analysis(find: Find, needs: tuple[Resource, ...]) -> Callable[[Context], Outcome]:
+    """A check of the world of policies, as it is once the run is through.
+
+    An error that is there already, whatever the run does, is a warning where the caller says so: a run is refused for
+    what it brings.
+    """
+
+    def run(context: Context) -> Outcome:
+        seen = context.policies
+        seen.require(needs)
+        problems = seen.problems(find)
+        if context.wishes.known_errors_warn and problems:
+            known = seen.known(find)
+            problems = [
+                replace(each, severity=_WARNING)
+                if each.severity in (None, Severity.ERROR) and (each.object, each.message) in known
+                else each
+                for each in problems
+            ]
+        return Outcome(problems, note="" if seen.after.world.live else "as written")
+
+    run.__doc__ = find.__doc__
+    return run
+
+
+def _check(
+    code: str, title: str, find: Find, needs: tuple[Resource, ...], severity: Severity = Severity.ERROR
+) -> Check:
+    needed = (*CORE, *needs)
+    return Check(code, POLICIES, title, (Phase.POLICIES,), analysis(find, needed), severity, needed)
+
+
+POLICY_CHECKS = (
+    _check("AMB0701", "ztunnel's policies speak of connections only", attached.l7_at_ztunnel, _RULES),
+    _check("AMB0702", "ztunnel's policies allow or deny", attached.unknown_action_at_ztunnel, _RULES),
+    _check("AMB0703", "No dry run at ztunnel", attached.dry_run_at_ztunnel, _RULES, _WARNING),
+    _check("AMB0704", "Targets of policies exist", attached.targets_exist, _ATTACHED),
+    _check("AMB0705", "Policies stand in their Gateway's namespace", attached.gateway_in_own_namespace, _ATTACHED),
+    _check("AMB0706", "Policies have a waypoint that enforces them", attached.waypoint_enforces, _ATTACHED),
+    _check("AMB0707", "Routes have a waypoint that follows them", routes.have_a_waypoint, _ROUTES),
+    _check("AMB0708", "Pods let their waypoint in", callers.allow_lets_waypoint_in, _RULES),
+    _check("AMB0709", "No DENY at pods is blinded by a waypoint", callers.deny_sees_clients, _RULES),
+    _check(
+        "AMB0710",
+        "No DENY by identity where plain text is taken",
+        callers.deny_by_identity_in_plain_text,
+        (AUTHORIZATION_POLICIES, PEER_AUTHENTICATIONS),
+        _WARNING,
+    ),
+    _check("AMB0711", "mTLS is not disabled", authentication.nothing_disabled, (PEER_AUTHENTICATIONS,), _WARNING),
+    _check(
+        "AMB0712",
+        "No PeerAuthentication by selector for the whole mesh",
+        authentication.none_by_selector_in_root,
+        (PEER_AUTHENTICATIONS,),
+    ),
+    _check(
+        "AMB0713", "One PeerAuthentication for each pod", authentication.one_for_each, (PEER_AUTHENTICATIONS,), _WARNING
+    ),
+    _check("AMB0714", "VirtualServices and routes do not mix", routes.not_mixed, _ROUTES),
+    _check(
+        "AMB0715",
+        "DestinationRules have a waypoint that follows them",
+        routes.destination_rules_count,
+        (DESTINATION_RULES,),
+        _WARNING,
+    ),
+    _check(
+        "AMB0716",
+        "RequestAuthentications are attached to waypoints",
+        authentication.tokens_are_looked_at,
+        (REQUEST_AUTHENTICATIONS,),
+    ),
+    _check("AMB0717", "WasmPlugins are attached to waypoints", authentication.plugins_run, (WASM_PLUGINS,)),
+    _check("AMB0718", "Waypoints that labels name are ready", binding.waypoint_is_there, (SERVICE_ENTRIES,)),
+    _check("AMB0719", "Waypoints take what names them", binding.waypoint_takes_it, (SERVICE_ENTRIES,)),
+    _check(
+        "AMB0720",
+        "Ingress comes through the waypoint",
+        bypass.ingress_comes_through,
+        (*_ROUTES, AUTHORIZATION_POLICIES),
+    ),
+    _check("AMB0721", "Nobody calls past a waypoint's policies", bypass.pods_are_locked, _RULES, _WARNING),
+    _check("AMB0722", "Callers that waypoints know have no sidecars", bypass.callers_have_no_sidecar, _RULES, _WARNING),
+    _check("AMB0723", "No rule is shadowed", rules.nothing_is_shadowed, _RULES, _WARNING),
+    _check("AMB0724", "No policy is empty", rules.nothing_is_empty, _RULES, _WARNING),
+    _check("AMB0725", "No rule opens all by accident", rules.nothing_is_open_by_accident, _RULES),
+    _check("AMB0726", "Every rule can match", rules.nothing_is_contradictory, _RULES),
+    _check(
+        "AMB0727",
+        "Namespaces and service accounts in rules exist",
+        identities.are_there,
+        (AUTHORIZATION_POLICIES, SERVICE_ACCOUNTS),
+        _WARNING,
+    ),
+    _check("AMB0728", "Principals are written without spiffe://", identities.without_scheme, _RULES),
+    _check("AMB0729", "Principals are of the mesh's trust domain", identities.of_this_trust_domain, _RULES, _WARNING),
+    _check("AMB0730", "Ports in rules exist", reach.ports_exist, _RULES),
+    _check(
+        "AMB0731",
+        "Selectors of policies select pods",
+        reach.selectors_select,
+        (AUTHORIZATION_POLICIES, PEER_AUTHENTICATIONS, REQUEST_AUTHENTICATIONS),
+        _WARNING,
+    ),
+    _check("AMB0732", "No Sidecar resources in ambient namespaces", reach.no_sidecar_resources, (SIDECARS,), _INFO),
+    _check(
+        "AMB0733",
+        "ServiceEntries with a star have a waypoint",
+        reach.wildcard_hosts_have_a_waypoint,
+        (SERVICE_ENTRIES,),
+        _WARNING,
+    ),
+    _check("AMB0734", "istiod accepts policies and waypoints", reach.istiod_accepts, _ATTACHED, _WARNING),
+    _check("AMB0735", "Waypoints have a second pod", binding.waypoint_has_a_second, (), _INFO),
+    _check(
+        "AMB0736",
+        "Ports beside HBONE are guarded by policies",
+        bypass.ports_stay_shut,
+        (AUTHORIZATION_POLICIES, NETWORK_POLICIES),
+        _WARNING,
+    ),
+)

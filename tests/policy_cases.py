@@ -1,0 +1,270 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""For each check of policies what makes a mesh ill, and what is near that and fine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from policy_mesh import (
+    AMBIENT,
+    FOR,
+    INGRESS,
+    TO_CART,
+    USE,
+    USE_FROM,
+    WAYPOINT,
+    WEB,
+    Object,
+    deployment,
+    ingress,
+    make,
+    namespace,
+    peers,
+    policy,
+    route,
+    rule,
+    selected,
+    service,
+    waypoint,
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is planted over the mesh where a check finds something, and what where it passes.
+
+    Attributes:
+        object, words: of the finding.
+        without: what is taken out of the mesh in both.
+    """
+
+    code: str
+    object: str
+    words: str
+    bad: tuple[Object, ...]
+    good: tuple[Object, ...] = ()
+    severity: str = "error"
+    without: tuple[Object, ...] = ()
+
+
+IT = "AuthorizationPolicy shop/it"
+DB = selected(app="db")
+GET = {"methods": ["GET"]}
+TO_DB = [{"kind": "Service", "name": "db"}]
+TO_WAYPOINT = [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "waypoint"}]
+DRY = {"istio.io/dry-run": "true"}
+NOT_READY = {"conditions": [{"type": "Programmed", "status": "False"}]}
+STRICT = peers("strict", mtls={"mode": "STRICT"})
+TO_CLASS = [{"kind": "GatewayClass", "name": "istio-waypoint"}]
+TO_EDGE = [{"name": "edge", "namespace": "web"}]
+BACKEND = [{"backendRefs": [{"name": "cart", "port": 80}]}]
+FROM_EDGE = route(name="in", parentRefs=TO_EDGE, rules=BACKEND)
+NEVER = {"type": "ZtunnelAccepted", "status": "False", "reason": "UnsupportedValue", "message": "no"}
+OPENED = {"podSelector": {"matchLabels": {"app": "web"}}, "ingress": [{"ports": [{"port": 15008}, {"port": 8080}]}]}
+
+
+def hosted(kind: str, **spec: Any) -> Object:
+    return make(kind, "way", spec=spec)
+
+
+def with_waypoint(obj: Object, name: str, where: str = "") -> Object:
+    labels = {**obj["metadata"].get("labels", {}), USE: name, **({USE_FROM: where} if where else {})}
+    return {**obj, "metadata": {**obj["metadata"], "labels": labels}}
+
+
+def one_pod(replicas: int) -> Object:
+    own = {"gateway.networking.k8s.io/gateway-name": "waypoint"}
+    return deployment("waypoint", own=own, labels=own, replicas=replicas)
+
+
+def told(obj: Object, *conditions: Object) -> Object:
+    return {**obj, "status": {"conditions": list(conditions)}}
+
+
+def l4(**source: Any) -> list[Object]:
+    return [rule(**source)]
+
+
+CASES = (
+    Case("AMB0701", IT, "rules that speak of methods (2) never match, and allow nobody",
+         (policy(selector=DB, rules=[rule(principals=[WEB]), rule(GET, namespaces=["web"])]),),
+         (policy(selector=DB, rules=[rule({"ports": ["8080"]}, namespaces=["web"])]),)),
+    Case("AMB0701", IT, "rules that speak of paths (1) lose that part, and deny more",
+         (policy(action="DENY", rules=[rule({"paths": ["/admin"]})]),),
+         (policy(action="DENY", targetRefs=TO_CART, rules=[rule({"paths": ["/admin"]})]),)),
+    Case("AMB0702", IT, "does not know the action CUSTOM",
+         (policy(action="CUSTOM", selector=DB, provider={"name": "opa"}, rules=[{}]),),
+         (policy(action="CUSTOM", targetRefs=TO_CART, provider={"name": "opa"}, rules=[{}]),)),
+    Case("AMB0702", IT, "does not know the action AUDIT", (policy(action="AUDIT", selector=DB, rules=[{}]),),
+         severity="warning"),
+    Case("AMB0703", IT, "is in dry run", (policy(selector=DB, annotations=DRY, rules=l4(principals=[WEB])),),
+         (policy(targetRefs=TO_CART, annotations=DRY, rules=l4(principals=[WEB])),), "warning"),
+    Case("AMB0704", IT, "Service shop/kart, which does not exist",
+         (policy(targetRefs=[{"kind": "Service", "name": "kart"}], rules=l4(principals=[WEB])),),
+         (policy(targetRefs=TO_CART, rules=l4(namespaces=["web"])),)),
+    Case("AMB0704", "RequestAuthentication shop/it", "GatewayClass outside of namespace istio-system",
+         (make("RequestAuthentication", "it", spec={"targetRefs": TO_CLASS}),),
+         (make("RequestAuthentication", "it", "istio-system", spec={"targetRefs": TO_CLASS}),)),
+    Case("AMB0705", "AuthorizationPolicy web/it", "which stands in namespace shop",
+         (policy("it", "web", targetRefs=TO_WAYPOINT),), (policy(targetRefs=TO_WAYPOINT),)),
+    Case("AMB0706", IT, "Service shop/db, which has no waypoint: nobody enforces it",
+         (policy(targetRefs=TO_DB, rules=l4(principals=[WEB])),),
+         (policy(targetRefs=TO_CART, rules=l4(principals=[WEB])),)),
+    Case("AMB0706", "AuthorizationPolicy shop/of-cart", "names waypoint shop/waypoint, which is not ready",
+         (waypoint(status=NOT_READY),)),
+    Case("AMB0706", "AuthorizationPolicy shop/of-cart", "which is for workload and not for Services",
+         (waypoint(**{FOR: "workload"}),), (waypoint(**{FOR: "all"}),)),
+    Case("AMB0706", "AuthorizationPolicy web/it", "names waypoint shop/waypoint, which does not take namespace web",
+         (service("web", "web", {USE: "waypoint", USE_FROM: "shop"}),
+          policy("it", "web", targetRefs=[{"kind": "Service", "name": "web"}])),
+         (service("web", "web", {USE: "waypoint", USE_FROM: "shop"}), waypoint(routes="All"),
+          policy("it", "web", targetRefs=[{"kind": "Service", "name": "web"}]))),
+    Case("AMB0706", IT, "Gateway shop/waypoint, which is not ready",
+         (policy(targetRefs=TO_WAYPOINT), waypoint(status={})), (policy(targetRefs=TO_WAYPOINT),)),
+    Case("AMB0707", "HTTPRoute shop/way", "Service shop/db, which has no waypoint: nobody follows it",
+         (route(parentRefs=TO_DB),), (route(),)),
+    Case("AMB0707", "GRPCRoute shop/way", "Service shop/none, which does not exist",
+         (route("GRPCRoute", parentRefs=[{"kind": "Service", "name": "none"}]),), (route("GRPCRoute"),)),
+    Case("AMB0707", "VirtualService shop/way", "clients in ambient mode do not follow it",
+         (hosted("VirtualService", hosts=["db.shop.svc.cluster.local"]),),
+         (hosted("VirtualService", hosts=["cart", "example.com"]),), "warning"),
+    Case("AMB0708", IT, "allows clients, but not waypoint shop/waypoint",
+         (policy(selector=selected(), rules=l4(principals=[WEB])),),
+         (policy(selector=selected(), rules=l4(principals=[WEB])),
+          policy("admit", selector=selected(), rules=l4(principals=[WAYPOINT])))),
+    Case("AMB0708", IT, "allows clients, but not waypoint shop/waypoint",
+         (policy(selector=selected(), rules=[rule({"ports": ["80"]}, principals=[WAYPOINT])]),),
+         (policy(selector=selected(), rules=[rule({"ports": ["8080"]}, principals=[WAYPOINT])]),)),
+    Case("AMB0708", "AuthorizationPolicy shop/closed", "nobody comes through", (policy("closed"),),
+         (policy("closed"), policy("admit", selector=selected(), rules=l4(principals=[WAYPOINT])))),
+    Case("AMB0709", IT, "it denies nobody of them", (policy(action="DENY", rules=l4(principals=[WEB])),),
+         (policy(action="DENY", targetRefs=TO_CART, rules=l4(principals=[WEB])),)),
+    Case("AMB0709", IT, "nobody comes through", (policy(action="DENY", rules=l4(notNamespaces=["web"])),),
+         (policy(action="DENY", rules=l4(notNamespaces=["web", "shop"])),)),
+    Case("AMB0710", IT, "whoever speaks it is let in",
+         (peers("strict", mtls={"mode": "PERMISSIVE"}), policy(action="DENY", selector=selected(app="db"),
+          rules=l4(namespaces=["old"]))),
+         (policy(action="DENY", selector=selected(app="db"), rules=l4(namespaces=["old"])),), "warning",
+         (policy("of-db"),)),
+    Case("AMB0711", "PeerAuthentication shop/off", "takes it for PERMISSIVE",
+         (peers("off", selector={"app": "db"}, mtls={"mode": "DISABLE"}),),
+         (peers("off", selector={"app": "db"}, mtls={"mode": "PERMISSIVE"}),), "warning"),
+    Case("AMB0711", "PeerAuthentication shop/off", "mode DISABLE on port 8080",
+         (peers("off", selector={"app": "db"}, portLevelMtls={"8080": {"mode": "DISABLE"}}),), (), "warning"),
+    Case("AMB0712", "PeerAuthentication istio-system/db", "ztunnel never gets it",
+         (peers("db", "istio-system", {"app": "db"}, mtls={"mode": "STRICT"}),),
+         (peers("db", "istio-system", mtls={"mode": "STRICT"}),)),
+    Case("AMB0713", "PeerAuthentication shop/theirs", "PeerAuthentication shop/strict is older and about the same",
+         (peers("theirs", mtls={"mode": "PERMISSIVE"}),),
+         (peers("theirs", selector={"app": "db"}, mtls={"mode": "PERMISSIVE"}),), "warning"),
+    Case("AMB0713", "PeerAuthentication shop/b", "PeerAuthentication shop/a is older and about pods that it selects",
+         (peers("a", selector={"app": "db"}), peers("b", selector={"app": "db"})),
+         (peers("a", selector={"app": "db"}), peers("b", selector={"app": "cart"})), "warning"),
+    Case("AMB0714", "VirtualService shop/way", "as is HTTPRoute shop/way",
+         (route(), hosted("VirtualService", hosts=["cart"])),
+         (route(), hosted("VirtualService", hosts=["cart"], gateways=["edge"]))),
+    Case("AMB0715", "DestinationRule shop/way", "Service shop/db, which has no waypoint",
+         (hosted("DestinationRule", host="db"),), (hosted("DestinationRule", host="cart"),), "warning"),
+    Case("AMB0716", "RequestAuthentication shop/it", "no token of theirs is looked at",
+         (make("RequestAuthentication", "it", spec={"selector": DB}),),
+         (make("RequestAuthentication", "it", spec={"targetRefs": TO_CART}),)),
+    Case("AMB0717", "WasmPlugin shop/it", "it runs nowhere", (make("WasmPlugin", "it", spec={"selector": DB}),),
+         (make("WasmPlugin", "it", spec={"targetRefs": TO_CART}),)),
+    Case("AMB0718", "Service shop/cart", "names waypoint shop/waypint, which does not exist",
+         (service(labels={USE: "waypint"}),), (service(labels={USE: "none"}),)),
+    Case("AMB0718", "Namespace shop", "names waypoint shop/waypoint, which is not ready",
+         (namespace("shop", **AMBIENT, **{USE: "waypoint"}), waypoint(status=NOT_READY)),
+         (namespace("shop", **AMBIENT, **{USE: "waypoint"}),)),
+    Case("AMB0719", "Service web/web", "which does not take namespace web",
+         (service("web", "web", {USE: "waypoint", USE_FROM: "shop"}),),
+         (service("web", "web", {USE: "waypoint", USE_FROM: "shop"}), waypoint(routes="All"))),
+    Case("AMB0719", "Deployment shop/db", "is for traffic of the kind service only",
+         (deployment("db", labels={USE: "waypoint"}),),
+         (deployment("db", labels={USE: "waypoint"}), waypoint(**{FOR: "all"}))),
+    Case("AMB0720", "Service shop/cart", "Gateway web/edge calls its pods past waypoint shop/waypoint",
+         (ingress(), FROM_EDGE), (ingress(), FROM_EDGE, service(labels={USE: "waypoint", INGRESS: "true"}))),
+    Case("AMB0720", "Service shop/cart", "Gateway edge calls its pods past waypoint",
+         (hosted("VirtualService", hosts=["a.example"], gateways=["edge"],
+                 http=[{"route": [{"destination": {"host": "cart"}}]}]),),
+         (hosted("VirtualService", hosts=["a.example"], gateways=["edge"],
+                 http=[{"route": [{"destination": {"host": "db"}}]}]),)),
+    Case("AMB0721", "Gateway shop/waypoint", "anybody may call the pods of Services in shop by their address (cart)",
+         (policy("locked", action="DENY", selector=selected(),
+                 rules=[rule({"ports": ["9"]}, notPrincipals=[WAYPOINT])]),),
+         (policy("locked", action="ALLOW", selector=selected(), rules=l4(principals=[WAYPOINT])),), "warning"),
+    Case("AMB0721", "Service shop/plain", "is headless: callers go to its pods' addresses",
+         (service("plain", clusterIP="None"), policy(targetRefs=[{"kind": "Service", "name": "plain"}])),
+         (service("plain"), policy(targetRefs=[{"kind": "Service", "name": "plain"}])), "warning"),
+    Case("AMB0722", IT, "names clients of namespace old, whose pods have sidecars",
+         (policy(targetRefs=TO_CART, rules=l4(namespaces=["old"])),),
+         (policy(targetRefs=TO_CART, rules=l4(namespaces=["web"])),), "warning"),
+    Case("AMB0723", IT, "rule 1 says nothing that rule 2 does not say",
+         (policy(selector=DB, rules=[rule({"ports": ["8080"]}, namespaces=["old"]), rule(namespaces=["old"])]),),
+         (policy(selector=DB, rules=[rule({"ports": ["8080"]}, namespaces=["old"]), rule(namespaces=["web"])]),),
+         "warning"),
+    Case("AMB0723", "AuthorizationPolicy shop/of-db", "allows only what rule 1 of AuthorizationPolicy shop/it denies",
+         (policy(action="DENY", selector=DB, rules=l4(principals=["*"])),),
+         (policy(action="DENY", selector=DB, rules=l4(principals=["cluster.local/ns/old/*"])),), "warning"),
+    Case("AMB0724", IT, "it matches nothing, and does nothing", (policy(action="DENY", selector=DB),),
+         (policy(),), "warning"),
+    Case("AMB0724", IT, "it closes them to everybody", (policy(selector=selected(app="cart")),),
+         (policy(selector=DB),), "info"),
+    Case("AMB0725", IT, "everybody may do everything, and 1 other rules about the same mean nothing",
+         (policy(selector=DB, rules=[{}]),), (policy(selector=DB, rules=l4(namespaces=["old"])),)),
+    Case("AMB0725", IT, "everybody may do everything", (policy(rules=[{}]),), (policy(),), "warning"),
+    Case("AMB0726", IT, "denies nobody: its principals stand in none of its namespaces",
+         (policy(action="DENY", targetRefs=TO_CART, rules=l4(principals=[WEB], namespaces=["old"])),),
+         (policy(action="DENY", targetRefs=TO_CART, rules=l4(principals=[WEB], namespaces=["web"])),)),
+    Case("AMB0726", IT, "all its ports stand in notPorts",
+         (policy(targetRefs=TO_CART, rules=[rule({"ports": ["80"], "notPorts": ["80"]})]),),
+         (policy(targetRefs=TO_CART, rules=[rule({"ports": ["80"], "notPorts": ["81"]})]),)),
+    Case("AMB0726", IT, "methods are written in capitals, 'get' is not",
+         (policy(targetRefs=TO_CART, rules=[rule({"methods": ["get"]})]),),
+         (policy(targetRefs=TO_CART, rules=[rule({"methods": ["GET"], "paths": ["/a*", "*b", "{**}"]})]),)),
+    Case("AMB0726", IT, "all values of source.namespace stand in its notValues",
+         (policy(targetRefs=TO_CART, rules=[
+             rule(when=[{"key": "source.namespace", "values": ["web"], "notValues": ["w*"]}])]),),
+         (policy(targetRefs=TO_CART, rules=[rule(when=[{"key": "source.namespace", "values": ["web"]}])]),)),
+    Case("AMB0727", IT, "service account web/wbe does not exist",
+         (policy(targetRefs=TO_CART, rules=l4(principals=["cluster.local/ns/web/sa/wbe"])),),
+         (policy(targetRefs=TO_CART, rules=l4(principals=[WEB, WAYPOINT, "*/sa/web", "cluster.local/ns/web/*"])),),
+         "warning"),
+    Case("AMB0727", IT, "namespace wbe does not exist",
+         (policy(targetRefs=TO_CART, rules=l4(serviceAccounts=["wbe/web"])),),
+         (policy(targetRefs=TO_CART, rules=l4(serviceAccounts=["web/web", "cart"])),), "warning"),
+    Case("AMB0727", IT, "no namespace fits 'prod-*'",
+         (policy(targetRefs=TO_CART, rules=l4(namespaces=["prod-*"])),),
+         (policy(targetRefs=TO_CART, rules=l4(namespaces=["we*", "*b"])),), "warning"),
+    Case("AMB0727", IT, "no service account fits 'cluster.local/ns/prod/*'",
+         (policy(targetRefs=TO_CART, rules=l4(principals=["cluster.local/ns/prod/*"])),), (), "warning"),
+    Case("AMB0728", IT, "never matches: it begins with spiffe://",
+         (policy(targetRefs=TO_CART, rules=l4(principals=[f"spiffe://{WEB}"])),),
+         (policy(targetRefs=TO_CART, rules=l4(principals=[WEB])),)),
+    Case("AMB0729", IT, "clients of trust domain other.example",
+         (policy(targetRefs=TO_CART, rules=l4(principals=["other.example/ns/web/sa/web"])),),
+         (policy(targetRefs=TO_CART, rules=l4(principals=["*/ns/web/sa/web"])),), "warning"),
+    Case("AMB0730", IT, "rule 1 names port 8080, which Service shop/cart does not have: it never matches",
+         (policy(targetRefs=TO_CART, rules=[rule({"ports": ["8080"]}, principals=[WEB])]),),
+         (policy(targetRefs=TO_CART, rules=[rule({"ports": ["80"]}, principals=[WEB])]),)),
+    Case("AMB0730", IT, "names port 80 of a Service, and ztunnel sees the port of the pods",
+         (policy(selector=DB, rules=[rule({"ports": ["80"]}, principals=[WEB])]),),
+         (policy(selector=DB, rules=[rule({"ports": ["8080", "9090"]}, principals=[WEB])]),), "warning"),
+    Case("AMB0731", IT, "selects no pod: none has app=dbs",
+         (policy(selector=selected(app="dbs"), rules=l4(principals=[WEB])),),
+         (policy(selector=DB, rules=l4(principals=[WEB])),), "warning"),
+    Case("AMB0732", "Sidecar shop/narrow", "has no effect", (make("Sidecar", "narrow", spec={}),),
+         (make("Sidecar", "narrow", "old", spec={}),), "info"),
+    Case("AMB0733", "ServiceEntry shop/out", "host *.example.com needs a waypoint",
+         (make("ServiceEntry", "out", spec={"hosts": ["*.example.com"]}),),
+         (make("ServiceEntry", "out", labels={USE: "waypoint"}, spec={"hosts": ["*.example.com"]}),), "warning"),
+    Case("AMB0734", IT, "istiod says ZtunnelAccepted is False: UnsupportedValue, no",
+         (told(policy(selector=DB, rules=l4(principals=[WEB])), NEVER),),
+         (told(policy(selector=DB, rules=l4(principals=[WEB])), {**NEVER, "status": "True"}),), "warning"),
+    Case("AMB0735", "Gateway shop/waypoint", "is a waypoint with one pod", (one_pod(1),), (one_pod(2),), "info"),
+    Case("AMB0736", "NetworkPolicy web/open", "who comes by HBONE reaches every port of Deployment web/web",
+         (make("NetworkPolicy", "open", "web", spec=OPENED),),
+         (make("NetworkPolicy", "open", "web", spec=OPENED), policy("it", "web", rules=l4(namespaces=["old"]))),
+         "warning"),
+)  # fmt: skip
