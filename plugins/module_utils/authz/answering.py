@@ -114,6 +114,13 @@ class Judge:
         labelled = [(f"a pod that {caller.value}", outcome.total) for caller, outcome in found]
         return Outcome(_together(labelled, _THE_CALLER), _steps(outcome for _caller, outcome in found))
 
+    def at_pods(self, backend: Backend, principal: str, service: Service) -> Ruling:
+        """What ztunnel says of any call with an identity, or without one, over all ports of a Service."""
+        ports = service.ports or (_NO_PORT,)
+        identified = bool(principal)
+        found = [(f"port {each.number}", self._pods(backend, identified, principal, Request(), each)) for each in ports]
+        return _together(found, unknowns.PORT)
+
     def _from(self, caller: Caller, principal: str, way: Way, request: Request) -> Outcome:
         ports = [port for port in way.service.ports if request.port in (None, port.number)]
         if not ports:

@@ -85,8 +85,12 @@ def question_of(world: World, params: Mapping[str, Any]) -> Question:
         AmbientError: for a name that is not there, with the one that was probably meant.
     """
     account = known_account(world, pair(params.get("from"), "from"))
-    service = known_service(world, pair(params.get("to"), "to"))
-    return Question(account, (service.namespace, service.name), request_of(params, service))
+    to, colon, port = str(params.get("to") or "").partition(":")
+    service = known_service(world, pair(to, "to"))
+    if colon and not port.isdecimal():
+        raise AmbientError(f"{port!r} is no port", path="to", hint="Write NAMESPACE/NAME or NAMESPACE/NAME:PORT")
+    given = {**params, "port": int(port)} if colon else params
+    return Question(account, (service.namespace, service.name), request_of(given, service))
 
 
 def request_of(params: Mapping[str, Any], service: Service | None = None) -> Request:
@@ -102,7 +106,7 @@ def request_of(params: Mapping[str, Any], service: Service | None = None) -> Req
         port,
         params.get("method"),
         path,
-        params.get("host"),
+        params.get("request_host"),
         params.get("headers"),
         params.get("claims"),
         _address(params),

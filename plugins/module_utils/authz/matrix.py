@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from .answering import Judge, ruling_data
@@ -13,9 +15,10 @@ from .asking import Request, known_namespace
 from .classes import Account, Classes, named_accounts
 from .ruling import Ruling, Verdict
 from .ways import Way
+from .wording import counted, joined
 from .world import Service, World
 
-_ORDER = {verdict: at for at, verdict in enumerate(Verdict)}
+_ORDER = {Verdict.ALLOWED: 0, Verdict.DEPENDS: 1, Verdict.NOT_ENFORCED: 2, Verdict.DENIED: 3}
 _SHOWN = 12  # names in one line
 
 
@@ -45,10 +48,13 @@ class Row:
 
     def line(self, sizes: Mapping[str, int]) -> str:
         """For people. `sizes`: how many accounts each namespace has."""
-        *named, others = self.groups
-        parts = [f"{_words(each.ruling)}: {_accounts(each.accounts, sizes)}" for each in named]
-        rest = "all others" if named else "all"
-        return f"{self.service}  " + "; ".join([*parts, f"{_words(others.ruling)}: {rest} ({len(others.accounts)})"])
+        said: dict[str, list[Account]] = {}
+        for group in self.groups:  # one answer may come from several policies
+            said.setdefault(_words(group.ruling), []).extend(group.accounts)
+        most = max(said, key=lambda words: (len(said[words]), words == _words(self.groups[-1].ruling)))
+        parts = [f"{words}: {_accounts(found, sizes)}" for words, found in said.items() if words != most]
+        rest = "all others" if parts else "all"
+        return f"{self.service}  " + "; ".join([*parts, f"{most}: {rest} ({len(said[most])})"])
 
 
 @dataclass(frozen=True)
@@ -67,14 +73,16 @@ class Matrix:
             "as_written": not self.live,
         }
 
+    @cached_property
+    def sizes(self) -> Mapping[str, int]:
+        """How many accounts each namespace has."""
+        return Counter(namespace for namespace, _name in self.accounts)
+
     def lines(self) -> list[str]:
         """For people."""
-        sizes: dict[str, int] = {}
-        for namespace, _name in self.accounts:
-            sizes[namespace] = sizes.get(namespace, 0) + 1
         written = "" if self.live else ", as written"
-        head = f"{len(self.rows)} Services, {len(self.accounts)} service accounts{written}"
-        return [head, *(row.line(sizes) for row in self.rows)]
+        head = f"{counted(len(self.rows), 'Service')}, {counted(len(self.accounts), 'service account')}{written}"
+        return [head, *(row.line(self.sizes) for row in self.rows)]
 
 
 def matrix(world: World, namespace: str = "", request: Request = Request(), judge: Judge | None = None) -> Matrix:  # noqa: B008
@@ -109,7 +117,7 @@ class Rows:
             key = (ruling.verdict, ruling.would, ruling.by, ruling.rule, ruling.where)
             found.setdefault(key, (ruling, []))[1].append(members)
         groups = [Group(ruling, _flat(parts)) for ruling, parts in found.values()]
-        most = max(groups, key=lambda each: len(each.accounts))
+        most = max(groups, key=lambda each: (len(each.accounts), _ORDER[each.ruling.verdict]))
         named = [each for each in groups if each is not most]
         return Row(service, [*sorted(named, key=lambda each: (_ORDER[each.ruling.verdict], each.accounts[0])), most])
 
@@ -128,6 +136,8 @@ def _group(group: Group, accounts: Collection[str] | None) -> dict[str, Any]:
 
 
 def _words(ruling: Ruling) -> str:
+    if ruling.on and not ruling.would:
+        return f"{ruling.verdict.value} on {joined(ruling.on)}"
     return f"{ruling.verdict.value} (else {ruling.would.value})" if ruling.would else ruling.verdict.value
 
 

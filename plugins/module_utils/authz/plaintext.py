@@ -7,7 +7,7 @@ Source: istiod's convertedSelectorPeerAuthentications (pilot/pkg/serviceregistry
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,8 +79,3 @@ def _mode(mtls: Any) -> str:
 
 def _as_mode(obj: Object, mtls: Any) -> Mode:
     return Mode(_mode(mtls) == STRICT, f"PeerAuthentication {namespace_of(obj)}/{name_of(obj)}")
-
-
-def named(ports: Sequence[int]) -> str:
-    """Ports in words."""
-    return ", ".join(map(str, sorted(ports)))

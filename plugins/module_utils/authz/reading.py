@@ -11,6 +11,7 @@ from typing import Any
 
 from ..manifests.identity import Identity, Object
 from ..manifests.items import Item, load_items
+from .shapes import checked
 from .world import KINDS, ROOT_NAMESPACE, TRUST_DOMAIN, World
 
 _THREADS = 8
@@ -29,8 +30,11 @@ def read_cluster(
 
 
 def read_tree(paths: Iterable[str], root: str = ROOT_NAMESPACE, trust: str = TRUST_DOMAIN) -> World:
-    """The world as it is written in files and folders of manifests. AmbientError with the file that is none."""
-    return World.of(overlay([], load_items(list(paths)).items), False, root, trust)
+    """The world as it is written in files and folders of manifests. AmbientError with the file that is none.
+
+    What an API server would have refused is an AmbientError with the object and the field.
+    """
+    return World.of(checked(overlay([], load_items(list(paths)).items)), False, root, trust)
 
 
 def overlay(objects: Iterable[Object], items: Iterable[Item]) -> list[Object]:

@@ -16,6 +16,13 @@ def joined(words: Iterable[str]) -> str:
     return " and ".join([", ".join(found[:-1]), found[-1]]) if len(found) > 1 else "".join(found)
 
 
+def counted(number: int, word: str) -> str:
+    """`1 rule`, `2 rules`, `2 policies`."""
+    if number == 1:
+        return f"1 {word}"
+    return f"{number} {word[:-1]}ies" if word.endswith("y") else f"{number} {word}s"
+
+
 def rule_text(rule: Mapping[str, Any]) -> str:
     """A rule in one line, such as `from serviceAccounts web, to methods GET, paths /p*`; `anybody` for an empty one."""
     parts = []

@@ -373,6 +373,8 @@ def test_pods_of_one_account_may_differ() -> None:
         ({"source": ""}, "from: must be NAMESPACE/NAME. Such as shop/cart"),
         ({"to": "shop/card"}, "to: there is no Service shop/card. Did you mean shop/cart?"),
         ({"to": "shop/a/b"}, "to: must be NAMESPACE/NAME, it is 'shop/a/b'. Such as shop/cart"),
+        ({"to": "shop/cart:81"}, "port: Service shop/cart has no port 81. Known: 80"),
+        ({"to": "shop/cart:web"}, "to: 'web' is no port. Write NAMESPACE/NAME or NAMESPACE/NAME:PORT"),
         ({"port": 81}, "port: Service shop/cart has no port 81. Known: 80"),
         ({"path": "p"}, "path: 'p' is no path. Begin it with /"),
         ({"source_ip": "10.0.0"}, "source_ip: '10.0.0' is no IP address. Such as 10.0.0.7"),

@@ -1,0 +1,275 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mesh_info
+short_description: Answer questions about who may call whom in the mesh
+version_added: 0.1.0
+author: Alauda Service Mesh team (@alauda)
+description:
+  - Reads Services, what stands behind them, waypoints and policies, from the cluster or from a tree of manifests, and
+    answers from them. Sends no request but LISTs, and none at all for a tree.
+  - C(can) says whether a service account may call a Service, which rule of which policy decides, and where it is
+    enforced. C(matrix) says it for all service accounts and the Services of a namespace or of the mesh. C(explain) says
+    in the words of a person where a namespace, a Service or a pod stands, and what to do next.
+  - Where nobody enforces what a policy says, such as where a waypoint is not ready, the answer is C(not enforced) with
+    the reason, never C(denied). What a tree is asked for is answered as it is written.
+extends_documentation_fragment:
+  - alauda.ambient.auth
+  - alauda.ambient.auth.requirements
+  - alauda.ambient.attributes
+  - alauda.ambient.attributes.action_group
+attributes:
+  diff_mode:
+    support: none
+options:
+  query:
+    description: What is asked.
+    type: str
+    choices: [can, matrix, explain]
+    required: true
+  source:
+    description: Where to look, in the cluster or in manifests.
+    type: str
+    choices: [cluster, tree]
+    default: cluster
+  tree:
+    description: Files and directories of manifests, for O(source=tree).
+    type: list
+    elements: path
+    default: []
+  from:
+    description: Who calls, for O(query=can), a service account as C(NAMESPACE/NAME).
+    type: str
+  to:
+    description: What is called, for O(query=can), a Service as C(NAMESPACE/NAME) or C(NAMESPACE/NAME:PORT).
+    type: str
+  port:
+    description: The port of the Service. Without it the answer is about all of them.
+    type: int
+  method:
+    description: The method of the request, such as V(GET). What is not said of a request may be anything.
+    type: str
+  path:
+    description: The path of the request.
+    type: str
+  request_host:
+    description: The host of the request.
+    type: str
+  headers:
+    description: The headers of the request, by name; an empty mapping for none.
+    type: dict
+  claims:
+    description: The claims of a valid token of the request; an empty mapping for a request without a token.
+    type: dict
+  source_ip:
+    description: The address of the caller.
+    type: str
+  namespace:
+    description: Whose Services, for O(query=matrix). Without it all of the mesh.
+    type: str
+  of:
+    description:
+      - What to explain, for O(query=explain), as C(NAMESPACE), C(NAMESPACE/SERVICE) or C(pod/NAMESPACE/NAME). What
+        makes pods is named in the same way, such as C(deployment/NAMESPACE/NAME).
+    type: str
+  root_namespace:
+    description: The root namespace of the mesh, whose policies hold everywhere.
+    type: str
+    default: istio-system
+  trust_domain:
+    description: The trust domain of the mesh.
+    type: str
+    default: cluster.local
+"""
+
+EXAMPLES = r"""
+- name: May the shop's front end read a cart?
+  alauda.ambient.mesh_info:
+    query: can
+    from: shop/web
+    to: shop/cart
+    method: GET
+    path: /carts/1
+  register: may
+
+- name: Who may call the Services of a namespace, as its manifests say?
+  alauda.ambient.mesh_info:
+    query: matrix
+    source: tree
+    tree: [deploy/shop]
+    namespace: shop
+
+- name: Where does a Service stand?
+  alauda.ambient.mesh_info:
+    query: explain
+    of: shop/cart
+"""
+
+RETURN = r"""
+answer:
+  description: The answer to O(query=can).
+  type: dict
+  returned: for O(query=can)
+  contains:
+    verdict:
+      description: One of V(allowed), V(denied), V(depends), V(not enforced).
+      type: str
+    would:
+      description: What would be said if it were enforced; null where it is.
+      type: str
+    reason:
+      description: Why, in words.
+      type: str
+    policy:
+      description: The policy that decides, such as V(AuthorizationPolicy shop/cart); empty where none does.
+      type: str
+    rule:
+      description: Which of its rules, from 1; 0 where none does.
+      type: int
+    rule_text:
+      description: That rule, short.
+      type: str
+    where:
+      description: Who enforces it.
+      type: str
+    depends_on:
+      description: What it depends on, where it does.
+      type: list
+      elements: str
+    steps:
+      description: What each proxy on the way says, with the same keys.
+      type: list
+      elements: dict
+    notes:
+      description: What else was seen.
+      type: list
+      elements: str
+    as_written:
+      description: Whether it was read from manifests.
+      type: bool
+matrix:
+  description: The answer to O(query=matrix).
+  type: dict
+  returned: for O(query=matrix)
+  contains:
+    accounts:
+      description: All service accounts, as C(NAMESPACE/NAME).
+      type: list
+      elements: str
+    services:
+      description:
+        - For each Service the RV(answer) for its C(groups) of C(accounts). C(others) is the one for all accounts that
+          no group names.
+      type: list
+      elements: dict
+    as_written:
+      description: Whether it was read from manifests.
+      type: bool
+explanation:
+  description: The answer to O(query=explain).
+  type: dict
+  returned: for O(query=explain)
+  contains:
+    state:
+      description: What it amounts to, one of V(off), V(l4), V(l4-strict), V(l7).
+      type: str
+    meaning:
+      description: What that means.
+      type: str
+    waypoint:
+      description: The waypoint, and whether calls pass it.
+      type: str
+    policies:
+      description: Which policies decide, and where.
+      type: list
+      elements: str
+    callers:
+      description: Who may call, a line for each Service.
+      type: list
+      elements: str
+    troubles:
+      description: What is wrong as C(what), and what to do as C(next).
+      type: list
+      elements: dict
+    as_written:
+      description: Whether it was read from manifests.
+      type: bool
+summary:
+  description: The answer in lines for people.
+  type: list
+  elements: str
+  returned: success
+"""
+
+import typing as t
+
+from ..module_utils.argspec import ambient_module
+from ..module_utils.authz.answering import can
+from ..module_utils.authz.asking import question_of, request_of
+from ..module_utils.authz.explaining import explain
+from ..module_utils.authz.matrix import matrix
+from ..module_utils.authz.reading import read_cluster, read_tree
+from ..module_utils.authz.world import World
+from ..module_utils.errors import AmbientError
+from ..module_utils.kube.connection import connect
+
+OPTIONS: dict[str, dict[str, t.Any]] = {
+    "query": {"type": "str", "choices": ["can", "matrix", "explain"], "required": True},
+    "source": {"type": "str", "choices": ["cluster", "tree"], "default": "cluster"},
+    "tree": {"type": "list", "elements": "path", "default": []},
+    "from": {"type": "str"},
+    "to": {"type": "str"},
+    "port": {"type": "int"},
+    "method": {"type": "str"},
+    "path": {"type": "str"},
+    "request_host": {"type": "str"},
+    "headers": {"type": "dict"},
+    "claims": {"type": "dict"},
+    "source_ip": {"type": "str"},
+    "namespace": {"type": "str"},
+    "of": {"type": "str"},
+    "root_namespace": {"type": "str", "default": "istio-system"},
+    "trust_domain": {"type": "str", "default": "cluster.local"},
+}
+
+
+def run(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The answer as the result of the module."""
+    world = _world(params)
+    if params["query"] == "can":
+        answer = can(world, question_of(world, params))
+        return {"answer": answer.data(), "summary": answer.lines()}
+    if params["query"] == "matrix":
+        found = matrix(world, params["namespace"] or "", request_of(params))
+        return {"matrix": found.data(), "summary": found.lines()}
+    explanation = explain(world, params["of"] or "")
+    return {"explanation": explanation.data(), "summary": explanation.lines()}
+
+
+def _world(params: t.Mapping[str, t.Any]) -> World:
+    root, trust = params["root_namespace"], params["trust_domain"]
+    if params["source"] == "tree":
+        if not params["tree"]:
+            raise AmbientError("is required", path="tree", hint="Name the files and directories of manifests")
+        return read_tree(params["tree"], root, trust)
+    if params["tree"]:
+        raise AmbientError("is not looked at in a cluster", path="tree", hint="Set source to tree, or leave it out")
+    return read_cluster(connect(params).list, root, trust)
+
+
+def main() -> None:
+    """Run the module."""
+    module = ambient_module(OPTIONS)
+    try:
+        result = run(module.params)
+    except AmbientError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module mesh_info on a tree of manifests, and its errors: no cluster is asked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from unit.plugins.module_utils.authz.small_world import app, may, namespace, policy, waypoint
+from unit.plugins.modules.image_modules import failure, run_module
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> dict[str, Any]:
+    """The options for a tree with a shop whose cart goes through a waypoint."""
+    objects = [
+        namespace("shop", use_waypoint="waypoint"),
+        *app("cart"),
+        *app("web"),
+        waypoint(),
+        policy("l7", may("shop/web", methods=["GET"]), on="Service/cart"),
+    ]
+    for number, obj in enumerate(objects):
+        (tmp_path / f"{number}.json").write_text(json.dumps(obj))
+    return {"source": "tree", "tree": [str(tmp_path)]}
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_can(tree: dict[str, Any], check: bool) -> None:
+    asked = {"query": "can", "from": "shop/web", "to": "shop/cart:80", "method": "GET", "path": "/p"}
+    result = run_module("mesh_info", check=check, **tree, **asked)
+    assert result["changed"] is False
+    answer = result["answer"]
+    assert (answer["verdict"], answer["policy"], answer["rule"]) == ("allowed", "AuthorizationPolicy shop/l7", 1)
+    assert (answer["where"], answer["as_written"], answer["port"]) == ("waypoint shop/waypoint", True, 80)
+    assert result["summary"][0] == "shop/web to Service shop/cart port 80, GET /p: allowed (as written)"
+    refused = run_module("mesh_info", **tree, **{**asked, "method": "POST"})["answer"]
+    assert refused["verdict"] == "denied"
+
+
+def test_what_is_known_of_the_request_reaches_the_rules(tree: dict[str, Any], tmp_path: Path) -> None:
+    when = [
+        {"key": "request.headers[x-team]", "values": ["blue"]},
+        {"key": "request.auth.claims[group]", "values": ["one"]},
+        {"key": "source.ip", "values": ["10.0.0.0/8"]},
+    ]
+    rule = {"to": [{"operation": {"hosts": ["cart.example"], "paths": ["/p"]}}], "when": when}
+    (tmp_path / "more.json").write_text(json.dumps(policy("web", rule, on="Service/web")))
+    asked = {"query": "can", "from": "shop/web", "to": "shop/web", "method": "GET", "path": "/p"}
+    known = {
+        "request_host": "cart.example",
+        "headers": {"x-team": "blue"},
+        "claims": {"iss": "i", "sub": "s", "group": "one"},
+        "source_ip": "10.0.0.1",
+    }
+    assert run_module("mesh_info", **tree, **asked, **known)["answer"]["verdict"] == "allowed"
+    for key in known:
+        less = {name: value for name, value in known.items() if name != key}
+        assert run_module("mesh_info", **tree, **asked, **less)["answer"]["verdict"] == "depends"
+
+
+def test_matrix(tree: dict[str, Any]) -> None:
+    result = run_module("mesh_info", query="matrix", namespace="shop", **tree)
+    found = result["matrix"]
+    assert found["accounts"] == ["shop/cart", "shop/web"]
+    (cart, web) = found["services"]
+    (group,) = cart["groups"]
+    assert (group["accounts"], group["verdict"]) == (["shop/web"], "depends")
+    assert (cart["others"]["verdict"], cart["others"]["policy"]) == ("denied", "AuthorizationPolicy shop/l7")
+    assert (web["groups"], web["others"]["verdict"]) == ([], "allowed")
+    assert result["summary"][1] == "shop/cart  depends on the method: shop/web; denied: all others (1)"
+
+
+def test_explain(tree: dict[str, Any]) -> None:
+    result = run_module("mesh_info", query="explain", of="shop/cart", **tree)
+    assert result["explanation"]["state"] == "l7"
+    assert result["summary"][0].startswith("Service shop/cart: l7 (as written)")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"query": "can", "from": "shop/wep", "to": "shop/cart"},
+            "from: there is no service account shop/wep. Did you mean shop/web?",
+        ),
+        ({"query": "can", "to": "shop/cart"}, "from: must be NAMESPACE/NAME. Such as shop/cart"),
+        ({"query": "can", "from": "shop/web"}, "to: must be NAMESPACE/NAME. Such as shop/cart"),
+        (
+            {"query": "explain"},
+            "of: is required. Write NAMESPACE, NAMESPACE/SERVICE or pod/NAMESPACE/NAME",
+        ),
+        (
+            {"query": "matrix", "namespace": "shap"},
+            "namespace: there is no namespace shap. Did you mean shop?",
+        ),
+        ({"query": "matrix", "tree": []}, "tree: is required. Name the files and directories of manifests"),
+        (
+            {"query": "matrix", "source": "cluster"},
+            "tree: is not looked at in a cluster. Set source to tree, or leave it out",
+        ),
+        (
+            {"query": "why"},
+            "value of query must be one of: can, matrix, explain, got: why",
+        ),
+    ],
+)
+def test_an_error_is_told_exactly(tree: dict[str, Any], given: dict[str, Any], message: str) -> None:
+    assert failure("mesh_info", **{**tree, **given}) == message
+
+
+def test_a_tree_that_is_none_is_named(tmp_path: Path) -> None:
+    asked = {"query": "matrix", "source": "tree"}
+    assert "/no/tree" in failure("mesh_info", **asked, tree=["/no/tree"])
+    (tmp_path / "broken.yaml").write_text("a: [b")
+    assert "broken.yaml" in failure("mesh_info", **asked, tree=[str(tmp_path)])
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"kind": "AuthorizationPolicy", "apiVersion": "security.istio.io/v1", "spec": {"rules": "all"}},
+        {"kind": "AuthorizationPolicy", "apiVersion": "security.istio.io/v1", "spec": {"rules": [{"from": "x"}]}},
+        {
+            "kind": "AuthorizationPolicy",
+            "apiVersion": "security.istio.io/v1",
+            "spec": {"rules": [{"to": [{"operation": 1}]}]},
+        },
+        {
+            "kind": "AuthorizationPolicy",
+            "apiVersion": "security.istio.io/v1",
+            "spec": {"selector": {"matchLabels": []}},
+        },
+        {"kind": "PeerAuthentication", "apiVersion": "security.istio.io/v1", "spec": {"portLevelMtls": "STRICT"}},
+        {"kind": "Service", "apiVersion": "v1", "spec": {"ports": [{"name": "http"}]}},
+        {"kind": "Deployment", "apiVersion": "apps/v1", "spec": {"template": {"spec": {"containers": ["x"]}}}},
+        {
+            "kind": "Gateway",
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "spec": {"gatewayClassName": "istio-waypoint", "listeners": "x"},
+        },
+    ],
+    ids=lambda broken: f"{broken['kind']}-{next(iter(broken['spec']))}",
+)
+def test_a_manifest_of_the_wrong_shape_is_named(tree: dict[str, Any], tmp_path: Path, broken: dict[str, Any]) -> None:
+    obj = {**broken, "metadata": {"name": "odd", "namespace": "shop"}}
+    (tmp_path / "odd.json").write_text(json.dumps(obj))
+    message = failure("mesh_info", query="matrix", **tree)
+    assert message.startswith(f"{broken['kind']} shop/odd: spec."), message
+    assert message.endswith(". Mend the manifest")
