@@ -25,7 +25,7 @@ from .policy_world import (
     WASM_PLUGINS,
     Find,
 )
-from .snapshot import NETWORK_POLICIES, Resource
+from .snapshot import NETWORK_POLICIES, Resource, SkipError
 
 POLICIES = "policies"
 _RULES = (AUTHORIZATION_POLICIES,)
@@ -34,16 +34,18 @@ _ROUTES = (HTTP_ROUTES, GRPC_ROUTES, VIRTUAL_SERVICES)
 _WARNING, _INFO = Severity.WARNING, Severity.INFO
 
 
-def analysis(find: Find, needs: tuple[Resource, ...]) -> Callable[[Context], Outcome]:
+def analysis(find: Find, needs: tuple[Resource, ...], unwritten: str = "") -> Callable[[Context], Outcome]:
     """A check of the world of policies, as it is once the run is through.
 
     An error that is there already, whatever the run does, is a warning where the caller says so: a run is refused for
-    what it brings.
+    what it brings. `unwritten`: why a tree cannot tell; empty where it can.
     """
 
     def run(context: Context) -> Outcome:
         seen = context.policies
         seen.require(needs)
+        if unwritten and not seen.after.world.live:
+            raise SkipError(unwritten)
         problems = seen.problems(find)
         if context.wishes.known_errors_warn and problems:
             known = seen.known(find)
@@ -60,10 +62,15 @@ def analysis(find: Find, needs: tuple[Resource, ...]) -> Callable[[Context], Out
 
 
 def _check(
-    code: str, title: str, find: Find, needs: tuple[Resource, ...], severity: Severity = Severity.ERROR
+    code: str,
+    title: str,
+    find: Find,
+    needs: tuple[Resource, ...],
+    severity: Severity = Severity.ERROR,
+    unwritten: str = "",
 ) -> Check:
     needed = (*CORE, *needs)
-    return Check(code, POLICIES, title, (Phase.POLICIES,), analysis(find, needed), severity, needed)
+    return Check(code, POLICIES, title, (Phase.POLICIES,), analysis(find, needed, unwritten), severity, needed)
 
 
 POLICY_CHECKS = (
@@ -138,6 +145,7 @@ POLICY_CHECKS = (
         reach.selectors_select,
         (AUTHORIZATION_POLICIES, PEER_AUTHENTICATIONS, REQUEST_AUTHENTICATIONS),
         _WARNING,
+        "pods may come from elsewhere than this tree",
     ),
     _check("AMB0732", "No Sidecar resources in ambient namespaces", reach.no_sidecar_resources, (SIDECARS,), _INFO),
     _check(
@@ -147,8 +155,22 @@ POLICY_CHECKS = (
         (SERVICE_ENTRIES,),
         _WARNING,
     ),
-    _check("AMB0734", "istiod accepts policies and waypoints", reach.istiod_accepts, _ATTACHED, _WARNING),
-    _check("AMB0735", "Waypoints have a second pod", binding.waypoint_has_a_second, (), _INFO),
+    _check(
+        "AMB0734",
+        "istiod accepts policies and waypoints",
+        reach.istiod_accepts,
+        _ATTACHED,
+        _WARNING,
+        "manifests have no status",
+    ),
+    _check(
+        "AMB0735",
+        "Waypoints have a second pod",
+        binding.waypoint_has_a_second,
+        (),
+        _INFO,
+        "istiod makes the pods of waypoints",
+    ),
     _check(
         "AMB0736",
         "Ports beside HBONE are guarded by policies",

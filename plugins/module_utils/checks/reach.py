@@ -86,8 +86,6 @@ def _known(view: View, workloads: Iterable[Workload]) -> tuple[set[str], set[str
 
 def selectors_select(view: View) -> Iterator[Problem]:
     """AMB0731: a selector that fits no pod is often a slip."""
-    if not view.world.live:
-        return
     for kind in _SELECTING:
         for obj in view.world.all(kind):
             where, selector = namespace_of(obj), selector_of(obj)

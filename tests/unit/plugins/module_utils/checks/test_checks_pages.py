@@ -54,10 +54,10 @@ def index() -> str:
 `ambient_guard_fail_on` is `error`, `warning` or `never`, `ambient_guard_report` names a file for the report as JSON.
 `site.yml` runs those three phases before it changes anything, `uninstall.yml` the phase `uninstall`.
 
-The phase `policies` looks at AuthorizationPolicies, routes and the labels of waypoints, as they are once the run is
-through. `site.yml` refuses an error that the run would bring, and shows one that is there already as a warning;
-`check.yml` refuses both (`ambient_guard_known_errors`). It works without a cluster, too, on manifests in files and
-folders, such as a rendered tree:
+The phase `policies` looks at AuthorizationPolicies, routes and the labels of waypoints. In `site.yml` it sees them as
+they are once the run is through: an error that the run would bring is refused, and one that is there already is a
+warning. `check.yml` looks at what is there, and refuses that (`ambient_guard_policies`). It works without a cluster,
+too, on manifests in files and folders, such as a rendered tree:
 
 ```sh
 ansible-playbook alauda.ambient.check -e ambient_check_tree=deploy/
