@@ -348,7 +348,7 @@ def _service(obj: Object) -> Service:
 
 
 def _ports(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    return (each for each in spec.get("ports") or [] if each.get("protocol", "TCP") == "TCP")
+    return (each for each in spec.get("ports") or [] if each.get("port") and each.get("protocol", "TCP") == "TCP")
 
 
 def _workload(kind: str, obj: Object) -> Workload:
