@@ -6,6 +6,7 @@
     make bench BENCH='--sizes 600 --tools raw,kubectl --skip-growth'
     make bench BENCH=--guard                       the checks before an installation on 1,000 namespaces, 10,000 pods
     make bench BENCH=--plan                        reading and planning namespaces with a waypoint each, no cluster
+    make bench BENCH=--analysis                    the checks of policies on 100, 1,000 and 10,000 Services, no cluster
     make bench BENCH=--policies                    reading policies and saying who may call whom, no cluster
     make bench BENCH='--cluster build/test'        site.yml beside istioctl install, on that environment's kind cluster
 
@@ -25,7 +26,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(CHECKOUT / part) for part in ("tests", "tests/environment", ".cache/collections")]
 
-from bench import bare, guard, plan, policies, report, site  # noqa: E402
+from bench import analysis, bare, guard, plan, policies, report, site  # noqa: E402
 from bench.tools import COMMAND, CORE, KUBECTL, MODULE, RAW, BenchError, Sample  # noqa: E402
 
 OTHERS = (RAW, KUBECTL, CORE)
@@ -40,6 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.policies:
         measured = policies.measure(options.policies, print)
         return judge(measured, policies.BAR_AT, policies.BAR, "Services, all who may call them,")
+    if options.analysis:
+        return judge_analysis(analysis.measure(options.analysis, print))
     directory = options.dir.resolve()
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
@@ -94,6 +97,13 @@ def judge(seconds: dict[int, float], bar_at: int, bar: float, what: str) -> int:
     return 1 if seconds.get(bar_at, 0) > bar else 0
 
 
+def judge_analysis(found: dict[int, tuple[float, float]]) -> int:
+    """1 where a bar for its number of Services is missed."""
+    seconds, memory = found.get(analysis.BAR_AT, (0.0, 0.0))
+    print(f"the bars for {analysis.BAR_AT} Services are {analysis.BAR:.0f} s and {analysis.MEMORY:.0f} MB")
+    return 1 if seconds > analysis.BAR or memory > analysis.MEMORY else 0
+
+
 def compare(bench: bare.Bench, options: argparse.Namespace) -> dict[tuple[str, str], Sample]:
     """Every tool at every size, by case and tool."""
     samples = {}
@@ -126,6 +136,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--plan", type=_numbers, nargs="?", const=plan.SIZES, help="NAMESPACES,…: planning them alone")
     sizes = policies.SIZES
     parser.add_argument("--policies", type=_numbers, nargs="?", const=sizes, help="SERVICES,…: who may call them alone")
+    parser.add_argument("--analysis", type=_numbers, nargs="?", const=analysis.SIZES, help="SERVICES,…: policies alone")
     parser.add_argument("--cluster", type=Path, help="directory of an environment with a kind cluster: site.yml there")
     parser.add_argument("--dir", type=Path, default=CHECKOUT / "build/bench", help="working directory, made anew")
     parser.add_argument("--output", type=Path, default=CHECKOUT / "build/bench.json")

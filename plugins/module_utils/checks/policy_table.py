@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from ..errors import AmbientError
 from . import attached, authentication, binding, bypass, callers, identities, reach, routes, rules
 from .context import Context
 from .findings import Check, Outcome, Phase, Severity
@@ -31,6 +32,7 @@ POLICIES = "policies"
 _RULES = (AUTHORIZATION_POLICIES,)
 _ATTACHED = (AUTHORIZATION_POLICIES, REQUEST_AUTHENTICATIONS, WASM_PLUGINS, SERVICE_ENTRIES)
 _ROUTES = (HTTP_ROUTES, GRPC_ROUTES, VIRTUAL_SERVICES)
+_ODD = "kubectl apply --dry-run=server says which one"
 _WARNING, _INFO = Severity.WARNING, Severity.INFO
 
 
@@ -46,7 +48,12 @@ def analysis(find: Find, needs: tuple[Resource, ...], unwritten: str = "") -> Ca
         seen.require(needs)
         if unwritten and not seen.after.world.live:
             raise SkipError(unwritten)
-        problems = seen.problems(find)
+        try:
+            problems = seen.problems(find)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:  # a tree may hold anything
+            raise AmbientError(
+                f"an object is not made as its kind has it: {error}", path=POLICIES, hint=_ODD
+            ) from error
         if context.wishes.known_errors_warn and problems:
             known = seen.known(find)
             problems = [
