@@ -50,7 +50,7 @@ def codes(result: dict[str, Any]) -> list[str]:
 def test_a_cluster_without_a_mesh_passes_and_nothing_is_written(
     run_module: Run, writes: Callable[[], list[dict[str, str]]]
 ) -> None:
-    result = run_module("check", {**BASE, "phase": ["pre", "namespaces", "uninstall"]})
+    result = run_module("check", {**BASE, "phase": ["pre", "namespaces", "uninstall", "policies"]})
 
     assert result["findings"] == []
     assert (result["ok"], result["refused"], result["changed"], result["ours"]) == (True, False, False, "none")
@@ -216,7 +216,7 @@ def test_the_published_cluster_role_is_enough_and_nothing_but_reading_is_asked(
 
     with planted(client, foreign):
         requests = Requests(apiserver)
-        phases = ["pre", "mesh", "namespaces", "uninstall"]
+        phases = ["pre", "mesh", "namespaces", "uninstall", "policies"]
         options = {
             **BASE,
             "impersonate_user": "checker",

@@ -178,6 +178,11 @@ ELSEWHERE = {
     "AMB0505": "test_check_mesh: test_a_mesh_that_is_not_well",
     "AMB0507": "test_check_mesh: test_a_mesh_that_is_not_well",
     "AMB0604": "test_check_mesh: test_finalizers_of_an_operator_that_is_gone",
+    **{
+        check.code: "test_check_policies: test_the_bad_is_found_and_the_good_passes"
+        for check in CHECKS
+        if check.phases == (Phase.POLICIES,)
+    },
 }
 
 
