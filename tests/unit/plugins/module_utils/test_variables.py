@@ -24,6 +24,7 @@ SPECS: dict[str, dict[str, Any]] = {
         },
     },
     "ambient_names": {"type": "list", "elements": "str", "default": []},
+    "ambient_phases": {"type": "list", "elements": "str", "choices": ["pre", "mesh"], "default": ["pre"]},
 }
 GOOD = {
     "ambient_version": "1.31.0",
@@ -33,6 +34,7 @@ GOOD = {
     "ambient_share": 0.5,
     "ambient_mesh": {"name": "east", "namespaces": [{"name": "shop"}]},
     "ambient_names": ["a"],
+    "ambient_phases": ["mesh", "pre"],
 }
 
 
@@ -55,6 +57,7 @@ def test_a_value_without_default_may_be_empty() -> None:
         ("ambient_version", True, 'ambient_version: is true or false, not a text. Put it in quotes: "True"'),
         ("ambient_version", None, "ambient_version: is empty, not a text. Give it a value, or take the variable out"),
         ("ambient_platform", "aks", "ambient_platform: 'aks' is not one of kind, k3s. Take one of these"),
+        ("ambient_phases", ["mesh", "x"], "ambient_phases[1]: 'x' is not one of pre, mesh. Take one of these"),
         ("ambient_prune", "maybe", "ambient_prune: is a text, not true or false. Give true or false"),
         ("ambient_timeout", "5m", "ambient_timeout: is a text, not a whole number. Give a whole number"),
         ("ambient_timeout", True, "ambient_timeout: is true or false, not a whole number. Give a whole number"),
