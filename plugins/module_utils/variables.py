@@ -86,7 +86,7 @@ def _value(spec: Mapping[str, Any], value: Any, path: str) -> Iterator[AmbientEr
         yield AmbientError(f"is {_what(value)}, not {wanted}", path=path, hint=_remedy(kind, value))
         return
     choices = spec.get("choices")
-    if choices and kind != "list" and value not in choices:  # those of a list are its elements'
+    if choices and kind != "list" and value not in choices:  # a list's are those of its elements
         listed = ", ".join(str(choice) for choice in choices)
         yield AmbientError(f"{value!r} is not one of {listed}", path=path, hint="Take one of these")
         return
