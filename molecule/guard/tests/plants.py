@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 Object = dict[str, Any]
@@ -110,6 +111,15 @@ def cases(image: str) -> list[Case]:
             "no rights", {"AMB0103": "missing: list"}, variables={"ambient_impersonate_user": "somebody-without-rights"}
         ),
         Case("no CRDs", {"AMB0104": "Gateway API CRDs are missing"}, variables={"ambient_gateway_api": "require"}),
+        Case(
+            "a policy that would shut all out",
+            {"AMB0701": "rules that speak of methods (1) never match, and allow nobody"},
+            (namespace("guard-policies"),),
+            {
+                "ambient_manifests": [str(Path(__file__).parent / "manifests")],
+                "ambient_mesh": {"name": "default", "namespaces": [{"name": "guard-policies", "state": "l4"}]},
+            },
+        ),
         everything(image),
         *each_mesh(image),
     ]
