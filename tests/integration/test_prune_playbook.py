@@ -36,7 +36,7 @@ def play(apiserver: Any, tmp_path: Path) -> Play:
     (site,) = yaml.safe_load((CHECKOUT / "playbooks/site.yml").read_text())
     site["tasks"] = [task for task in site["tasks"] if KEPT_TASKS.search(task["name"])]
     assert len(site["tasks"]) == 6
-    site["vars"]["site_files"] = ["{{ ambient_work_dir }}/objects/namespaces.json"]
+    site["vars"] |= {"site_shared_files": [], "site_files": ["{{ site_namespaces_file }}"]}
     (tmp_path / "site.yml").write_text(yaml.safe_dump([site], sort_keys=False))
     shutil.copytree(CHECKOUT / "playbooks/tasks", tmp_path / "tasks")
     batch = yaml.safe_load((tmp_path / "tasks/batch.yml").read_text())
