@@ -29,6 +29,7 @@ _CONDITIONS = {
     "destination.ip": DESTINATION,
     "destination.port": PORT,
 }
+_OF_A_CONNECTION = ("ipBlocks", "source.ip")  # a waypoint does not know from where it comes: no block holds it
 _ANYTHING = ("methods", "paths", "hosts")  # every request has one, so that a star is true of each
 
 Unknown = frozenset[str]
@@ -93,7 +94,7 @@ class _Parts:
     def unanswered(self, key: str) -> bool:
         """Whether a condition is about something unknown."""
         word = _CONDITIONS.get(key, "")
-        if self._proxy is Proxy.ZTUNNEL and key not in L4_CONDITIONS:
+        if key not in L4_CONDITIONS if self._proxy is Proxy.ZTUNNEL else key in _OF_A_CONNECTION:
             return False
         if key.startswith("request.headers["):
             word = HEADERS
@@ -105,7 +106,8 @@ class _Parts:
 
     def _is_open(self, key: str) -> bool:
         http = key in (*HTTP_OPERATIONS, *HTTP_SOURCES)
-        return _WORDS[key] in self._unknown and not (http and self._proxy is Proxy.ZTUNNEL)
+        settled = http if self._proxy is Proxy.ZTUNNEL else key in _OF_A_CONNECTION
+        return _WORDS[key] in self._unknown and not settled
 
 
 def _always(entry: Mapping[str, Any], key: str) -> bool:

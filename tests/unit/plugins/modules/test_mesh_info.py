@@ -45,7 +45,7 @@ def test_what_is_known_of_the_request_reaches_the_rules(tree: dict[str, Any], tm
     when = [
         {"key": "request.headers[x-team]", "values": ["blue"]},
         {"key": "request.auth.claims[group]", "values": ["one"]},
-        {"key": "source.ip", "values": ["10.0.0.0/8"]},
+        {"key": "remote.ip", "values": ["10.0.0.0/8"]},
     ]
     rule = {"to": [{"operation": {"hosts": ["cart.example"], "paths": ["/p"]}}], "when": when}
     (tmp_path / "more.json").write_text(json.dumps(policy("web", rule, on="Service/web")))

@@ -168,14 +168,21 @@ class TestThroughTheWaypoint:
         [
             ("request.headers[x-team]", "the headers", {"headers": {"X-Team": "a"}}),
             ("request.auth.claims[group]", "the token", {"claims": {"iss": "i", "sub": "s", "group": "a"}}),
-            ("source.ip", "the caller's address", {"source_ip": "10.0.0.7"}),
+            ("remote.ip", "the caller's address", {"source_ip": "10.0.0.7"}),
         ],
     )
     def test_a_condition_is_answered_when_it_is_known(self, condition: str, word: str, request_: Any) -> None:
-        value = "10.0.0.0/8" if condition == "source.ip" else "a"
+        value = "10.0.0.0/8" if condition == "remote.ip" else "a"
         world = bound(policy("w", {"when": [{"key": condition, "values": [value]}]}, on="Service/cart"))
         assert ask(world).total.on == {word}
         assert ask(world, **request_).verdict is ALLOWED
+
+    def test_the_address_of_a_connection_is_known_to_ztunnel_alone(self) -> None:
+        rule = {"from": [{"source": {"ipBlocks": ["10.0.0.0/8"]}}]}
+        assert ask(bound(policy("w", rule, on="Service/cart"))).verdict is DENIED
+        world = shop(policy("p", rule, on="app=cart"))
+        assert ask(world).total.on == {"the caller's address"}
+        assert (ask(world, source_ip="10.0.0.7").verdict, ask(world, source_ip="9.9.9.9").verdict) == (ALLOWED, DENIED)
 
     def test_custom_asks_somebody(self) -> None:
         custom = policy("ask", may(paths=["/p"]), on="Service/cart", action="CUSTOM", provider={"name": "opa"})

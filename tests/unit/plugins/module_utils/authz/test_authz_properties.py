@@ -43,6 +43,7 @@ SOURCES: dict[str, list[str]] = {
     "namespaces": ["a", "b", "*", "a*", "*b", "is*em"],
     "serviceAccounts": ["a/x", "b/y", "z", "waypoint", "a/waypoint"],
     "ipBlocks": ["10.0.0.0/8"],
+    "remoteIpBlocks": ["10.0.0.0/8"],
     "requestPrincipals": ["*", "issuer/me"],
     "trustDomains": ["cluster.local", "other.local"],
 }
@@ -58,6 +59,7 @@ CONDITIONS = {
     "source.serviceAccount": ["a/x"],
     "destination.port": ["80", "8080"],
     "source.ip": ["10.0.0.0/8"],
+    "remote.ip": ["10.0.0.0/8"],
     "request.headers[x-team]": ["blue", "*"],
     "request.auth.claims[group]": ["one"],
 }
