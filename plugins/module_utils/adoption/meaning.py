@@ -12,6 +12,7 @@ from ..mesh.facts import Facts, Policy
 from ..mesh.patches import ENROLMENT_MANAGER, NO_WAYPOINT, USE_WAYPOINT, USE_WAYPOINT_NAMESPACE
 from ..mesh.policies import DEFAULT_DENY, LOCK_DOWN, STRICT, names_clients
 from ..mesh.spec import MODE_AMBIENT, MODE_LABEL, Allow, MeshSpec, NamespaceSpec, WaypointRef
+from .access import Change, closed_in
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,8 @@ def told(
         lines.append(
             f"{name} {'refuses all that no policy allows' if new.default_deny else 'denies nobody by default'}"
         )
+    change = Change(namespace.name, closed_in(before), closed_in(target), old.default_deny, new.default_deny)
+    lines += change.told()
     lines += _of_policies(namespace, old, new, facts)
     return lines or [f"{name}: the policies beside its state change"]
 

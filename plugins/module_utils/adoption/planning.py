@@ -19,15 +19,15 @@ from ..manifests import waves
 from ..manifests.items import Item, dump_role
 from ..mesh.beside import policies_beside
 from ..mesh.facts import Facts, Policy
-from ..mesh.objects import coming_to, namespace_items
+from ..mesh.objects import coming_to, holding, namespace_items
 from ..mesh.parse import parse_mesh
 from ..mesh.patches import ROLE
 from ..mesh.policies import admitting_items
 from ..mesh.selectors import Selector, check_selectors
-from ..mesh.spec import MeshSpec, NamespaceSpec, State
+from ..mesh.spec import MeshSpec, NamespaceSpec, State, WaypointRef
 from ..mesh.survey import POLICY
 from .meaning import View, told
-from .steps import batches, by_namespace, changing, in_steps, way_back, without_default_deny
+from .steps import batches, by_namespace, changing, in_steps, way_back, without_new_denials
 
 _PENDING = ("created", "changed", "deleted", "released", "candidate", "failed", "pending")
 
@@ -72,6 +72,17 @@ class Wanted:
     def items(self, mesh: MeshSpec) -> dict[str, list[Item]]:
         """The items that a declaration amounts to, by namespace."""
         return by_namespace(namespace_items(mesh, self.selectors, self.facts, self.trust_domain, self.beside))
+
+    def path(
+        self, name: str, before: Sequence[Item], target: Sequence[Item], opened: Sequence[Item]
+    ) -> list[list[Item]]:
+        """The steps of a namespace."""
+
+        def admit(refs: Collection[WaypointRef], mine: Sequence[Policy]) -> list[Item]:
+            policies = [*holding(name, self.facts, self.beside), *mine]
+            return admitting_items(name, refs, self.mesh.name, policies, self.trust_domain, ROLE) if refs else []
+
+        return in_steps(before, target, opened, admit)
 
     def early_admits(self, namespace: str, held: Sequence[Item]) -> list[Item]:
         """What admits the waypoints that a namespace has now beside policies that come before its batch."""
@@ -125,7 +136,8 @@ def plan_steps(wanted: Wanted, client: Client) -> Steps:
     admits = _dump(wanted.work_dir / "admits.json", early.values()) if early else ""
     for name, items in early.items():  # they are there when the batch begins
         held[name] = sorted([*held[name], *items], key=Item.order)
-    target, relaxed = wanted.items(wanted.mesh), wanted.items(without_default_deny(wanted.mesh))
+    denying = {name for name, items in held.items() if View.of(items).default_deny}
+    target, opened = wanted.items(wanted.mesh), wanted.items(without_new_denials(wanted.mesh, denying))
     specs = {name: NamespaceSpec(name, State.OFF) for name in wanted.changing}
     specs |= {namespace.name: namespace for namespace in wanted.mesh.namespaces}
     lines: list[str] = []
@@ -137,9 +149,7 @@ def plan_steps(wanted: Wanted, client: Client) -> Steps:
     found = []
     for number, names in enumerate(batches(wanted.changing, wanted.batch_size)):
         before = [held.get(name, []) for name in names]
-        paths = [
-            in_steps(old, target.get(name, []), relaxed.get(name, [])) for old, name in zip(before, names, strict=True)
-        ]
+        paths = [wanted.path(name, held.get(name, []), target.get(name, []), opened.get(name, [])) for name in names]
         backward = [way_back(old, path) for old, path in zip(before, paths, strict=True)]
         undo_steps = _dump_all(wanted.work_dir, f"{number}-undo", backward)
         steps = _dump_all(wanted.work_dir, str(number), paths)

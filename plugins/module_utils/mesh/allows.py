@@ -20,6 +20,7 @@ from ..manifests.labels import own
 from .callers import Clients, Sources
 from .facts import Policy
 from .intents import Intent, Jwt, Target, TargetKind
+from .patches import USE_WAYPOINT
 from .policies import ALLOW, GATEWAY_GROUP, digest, security_object, selecting
 from .reader import Reader
 from .spec import Allow, MeshSpec, NamespaceSpec
@@ -71,15 +72,33 @@ def target_of(item: Item) -> Target:
     return Target.of(item.identity.name.removeprefix(ALLOW).partition(".")[0])
 
 
+def at_pods(items: Iterable[Item]) -> list[Item]:
+    """The ALLOWs among the items that ztunnel enforces."""
+    return [item for item in items if is_allow(item) and "targetRefs" not in item.object["spec"]]
+
+
+def behind_waypoints(allows: Iterable[Item], items: Iterable[Item]) -> list[Item]:
+    """Those of the ALLOWs at pods beside which waypoints have to be let in, by all that is there.
+
+    In a namespace with a waypoint these are all: what is called past it is so by a label that comes later.
+    """
+    there = list(items)
+    whole = any(item.patch and item.identity.kind == "Namespace" and _use_waypoint(item) for item in there)
+    behind = {target_of(item) for item in there if is_allow(item) and "targetRefs" in item.object["spec"]}
+    return [item for item in at_pods(allows) if whole or target_of(item) in behind]
+
+
+def _use_waypoint(item: Item) -> bool:
+    return USE_WAYPOINT in (item.object["metadata"].get("labels") or {})
+
+
 def as_policies(items: Iterable[Item]) -> list[Policy]:
-    """The ALLOWs among the items that ztunnel enforces: beside each of them a waypoint has to be let in."""
+    """ALLOWs as what a survey would make of them."""
     found = []
     for item in items:
-        spec = item.object.get("spec") or {}
-        if is_allow(item) and "targetRefs" not in spec:
-            labels = (spec.get("selector") or {}).get("matchLabels") or {}
-            rules = tuple(spec.get("rules") or ())
-            found.append(Policy(item.identity.namespace, item.identity.name, "ALLOW", labels, rules))
+        spec = item.object["spec"]
+        labels, rules = (spec.get("selector") or {}).get("matchLabels") or {}, tuple(spec.get("rules") or ())
+        found.append(Policy(item.identity.namespace, item.identity.name, "ALLOW", labels, rules))
     return found
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from ..manifests.items import Item
-from .allows import access_items, as_policies
+from .allows import access_items, as_policies, behind_waypoints
 from .bindings import bound_in, scopes_in
 from .callers import Sources
 from .facts import Facts, Policy
@@ -45,9 +45,9 @@ def namespace_items(
         mine = list(_of(reader, namespace, mesh, selectors, facts, trust_domain))
         items += mine
         if namespace.waypoints():
-            policies = _holding(namespace.name, facts, beside)
+            policies = holding(namespace.name, facts, beside)
             refuse_blind_denials(reader, namespace, policies)
-            refs, allows = namespace.waypoints(), [*policies, *as_policies(mine)]
+            refs, allows = namespace.waypoints(), [*policies, *as_policies(behind_waypoints(mine, mine))]
             items += admitting_items(namespace.name, refs, mesh.name, allows, trust_domain, ROLE)
     reader.raise_errors()
     return sorted(items, key=Item.order)
@@ -62,8 +62,8 @@ def coming_to(namespace: str, beside: Iterable[Policy]) -> list[Policy]:
     ]
 
 
-def _holding(namespace: str, facts: Facts | None, beside: Sequence[Policy]) -> list[Policy]:
-    """The policies of others that hold for pods of the namespace; what comes now counts instead of what is there."""
+def holding(namespace: str, facts: Facts | None, beside: Sequence[Policy]) -> list[Policy]:
+    """The policies of others that hold for pods of the namespace. What comes now counts instead of what is there."""
     coming = coming_to(namespace, beside)
     names = {(policy.namespace, policy.name) for policy in coming}
     seen = facts.of(namespace) if facts else None

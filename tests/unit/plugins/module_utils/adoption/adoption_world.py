@@ -13,18 +13,20 @@ from ansible_collections.alauda.ambient.plugins.module_utils.adoption.steps impo
     by_namespace,
     in_steps,
     way_back,
-    without_default_deny,
+    without_new_denials,
 )
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.stages import STAGES
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.items import Item
+from ansible_collections.alauda.ambient.plugins.module_utils.mesh.allows import is_allow
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.facts import Facts
-from ansible_collections.alauda.ambient.plugins.module_utils.mesh.objects import namespace_items
+from ansible_collections.alauda.ambient.plugins.module_utils.mesh.objects import holding, namespace_items
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.policies import (
     ADMITS,
     BESIDE_DENY,
     DEFAULT_DENY,
     LOCK_DOWN,
     STRICT,
+    admitting_items,
 )
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.spec import MeshSpec
 
@@ -72,11 +74,17 @@ def paths(live: Held, mesh: MeshSpec, facts: Facts) -> list[tuple[str, list[list
     """For each namespace the steps of the planner and the way back, also for those that are no longer declared."""
     now = by_namespace(live.values())
     target = by_namespace(namespace_items(mesh, [], facts))
-    relaxed = by_namespace(namespace_items(without_default_deny(mesh), [], facts))
+    denying = {name for name, items in now.items() if View.of(items).default_deny}
+    opened = by_namespace(namespace_items(without_new_denials(mesh, denying), [], facts))
     found = []
     for name in sorted({*now, *target}):
         before = now.get(name, [])
-        steps = in_steps(before, target.get(name, []), relaxed.get(name, []))
+
+        def admit(refs: Any, mine: Any, name: str = name) -> list[Item]:
+            policies = [*holding(name, facts, ()), *mine]
+            return admitting_items(name, refs, mesh.name, policies, "cluster.local", "namespaces") if refs else []
+
+        steps = in_steps(before, target.get(name, []), opened.get(name, []), admit)
         found.append((name, steps, way_back(before, steps)))
     return found
 
@@ -100,6 +108,7 @@ def check_order(live: Held, allowing: Iterable[tuple[tuple[str, str], ...]]) -> 
     beside = set(allowing)
     for name, items in by_namespace(live.values()).items():
         view = View.of(items)
+        mine = {_selector(item) for item in items if is_allow(item)}
         through = view.waypoint or any(way not in ("", "none") for way in view.bound.values())
         for item in items:
             kind = item.identity.name
@@ -115,14 +124,20 @@ def check_order(live: Held, allowing: Iterable[tuple[tuple[str, str], ...]]) -> 
             if kind.startswith(ADMITS) and kind.endswith(BESIDE_DENY):
                 assert view.default_deny or through, f"{name}: {kind} alone would refuse all direct calls"
             elif kind.startswith(ADMITS):
-                selector = tuple(sorted((spec.get("selector") or {}).get("matchLabels", {}).items()))
-                assert selector in beside, f"{name}: {kind} stands alone"
+                alone = _selector(item) not in beside | mine
+                assert not alone or through or not view.enrolled, f"{name}: {kind} stands alone"
         if view.default_deny and through:
             admits = [item for item in items if item.identity.name.startswith(ADMITS)]
             assert admits, f"{name}: the waypoint is refused by the default deny"
             ways = {way.partition("/")[2] for way in (view.waypoint, *view.bound.values()) if "/" in way}
             denied = {item.identity.name.removeprefix(f"{DEFAULT_DENY}-") for item in items}
             assert ways <= denied, f"{name}: all come in through {ways - denied}, although it denies by default"
+
+
+def _selector(item: Item) -> tuple[tuple[str, str], ...] | None:
+    spec = item.object["spec"]
+    labels = (spec.get("selector") or {}).get("matchLabels") or {}
+    return None if "targetRefs" in spec else tuple(sorted(labels.items()))
 
 
 def _principals(spec: dict[str, Any], key: str) -> list[str]:

@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from ansible_collections.alauda.ambient.plugins.module_utils.mesh.facts import Facts, NamespaceFacts
+from ansible_collections.alauda.ambient.plugins.module_utils.mesh.facts import Facts, NamespaceFacts, Port
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.objects import namespace_items
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.parse import parse_mesh
 from hypothesis import HealthCheck, given, settings
@@ -21,6 +22,13 @@ WAYPOINTS = [
     {"name": "waypoint", "namespace": "pay", "allowed_namespaces": "all"},
 ]
 THEIRS = [policy("theirs", rules=[calls_from(principals=["x"])], app="cart"), policy("none", rules=[])]
+CALLERS: list[dict[str, Any]] = [
+    {"service_account": "web"},
+    {"service_account": "far/batch"},
+    {"namespace": "ops"},
+    {"service": "web"},
+    {"any": True},
+]
 PORTS = st.lists(st.sampled_from([80, 9090]), min_size=1, max_size=2)
 
 
@@ -45,6 +53,23 @@ def namespaces(draw: st.DrawFn, name: str) -> dict[str, Any]:
     if state == "l4-strict" and draw(st.booleans()):
         exceptions.append({"allow": "plaintext", "selector": {"app": "web"}, "ports": draw(PORTS)})
     found["exceptions"] = exceptions
+    ways = {each["name"]: each["waypoint"] != "none" for each in found["services"]}
+    through = {each: ways.get(each, state == "l7") for each in SERVICES}
+    found["access"] = draw(st.lists(entries(through, any(through.values())), max_size=2))
+    return found
+
+
+@st.composite
+def entries(draw: st.DrawFn, through: dict[str, bool], whole: bool) -> dict[str, Any]:
+    """A valid entry about who may call a Service, or all of the namespace. `through`: Services behind a waypoint."""
+    name = draw(st.sampled_from([*SERVICES, ""]))
+    found: dict[str, Any] = {"from": draw(st.lists(st.sampled_from(CALLERS), min_size=1, max_size=2))}
+    if name:
+        found["to"] = {"service": name}
+    if name and draw(st.booleans()):
+        found["ports"] = [80]
+    if through.get(name, whole) and draw(st.booleans()):
+        found["methods"] = draw(st.lists(st.sampled_from(["GET", "PUT"]), min_size=1, max_size=2))
     return found
 
 
@@ -56,9 +81,8 @@ def declarations(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def world(allows: bool) -> Facts:
-    seen = NamespaceFacts(
-        tuple(map(service, SERVICES)), tuple(map(workload, SERVICES)), tuple(THEIRS) if allows else ()
-    )
+    services = (replace(service(name), ports=(Port(80, 8080),)) for name in SERVICES)
+    seen = NamespaceFacts(tuple(services), tuple(map(workload, SERVICES)), tuple(THEIRS) if allows else ())
     return Facts({"shop": seen, "pay": seen})
 
 

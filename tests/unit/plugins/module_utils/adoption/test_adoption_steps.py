@@ -13,7 +13,7 @@ from ansible_collections.alauda.ambient.plugins.module_utils.adoption.steps impo
     changing,
     in_steps,
     way_back,
-    without_default_deny,
+    without_new_denials,
 )
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.items import Item
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.facts import Facts
@@ -126,7 +126,7 @@ def names(found: list[Item]) -> set[str]:
 
 def steps(before: dict[str, Any], after: dict[str, Any]) -> list[list[Item]]:
     old, new = items(declared(before), FACTS), items(declared(after), FACTS)
-    return in_steps(old, new, namespace_items(without_default_deny(parse_mesh(declared(after))), [], FACTS))
+    return in_steps(old, new, namespace_items(without_new_denials(parse_mesh(declared(after)), ()), [], FACTS))
 
 
 DENY: dict[str, Any] = {"default_deny": True}

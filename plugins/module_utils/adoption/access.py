@@ -1,0 +1,124 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who may call what by the policies of a namespace's entries, and what a change of them means, for a person."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..manifests.items import Item
+from ..mesh.allows import is_allow, target_of
+from ..mesh.intents import Target, TargetKind
+
+ANYBODY = "anybody"
+_ALL = Target(TargetKind.NAMESPACE)
+_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Closed:
+    """Who may call a target, and how far.
+
+    Attributes:
+        rules: what they may do, as text.
+        at_waypoint: whether a waypoint tells, and the rules are those that it has.
+    """
+
+    callers: frozenset[str]
+    rules: frozenset[str]
+    at_waypoint: bool
+
+
+def closed_in(items: Iterable[Item]) -> dict[Target, Closed]:
+    """The targets that policies of ours close."""
+    found: dict[Target, list[Item]] = {}
+    for item in items:
+        if is_allow(item):
+            found.setdefault(target_of(item), []).append(item)
+    return {target: _closed(group) for target, group in found.items()}
+
+
+def _closed(items: Iterable[Item]) -> Closed:
+    specs = [item.object.get("spec") or {} for item in items]
+    callers = {caller for spec in specs for rule in spec.get("rules") or [] for caller in _callers(rule)}
+    attached = [spec for spec in specs if "targetRefs" in spec]
+    rules = {json.dumps(rule, sort_keys=True) for spec in attached or specs for rule in spec.get("rules") or []}
+    return Closed(frozenset(callers), frozenset(rules), bool(attached))
+
+
+def _callers(rule: Mapping[str, Any]) -> Iterator[str]:
+    sources = [each.get("source") or {} for each in rule.get("from") or [{}]]
+    for source in sources:
+        named = [*(source.get("principals") or []), *(source.get("namespaces") or [])]
+        if not named:
+            yield ANYBODY
+        for principal in source.get("principals") or []:
+            yield f"service account {principal.partition('/ns/')[2].replace('/sa/', '/')}"
+        for namespace in source.get("namespaces") or []:
+            yield f"namespace {namespace}"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is closed in a namespace before and after, and whether it denies by default then."""
+
+    namespace: str
+    old: Mapping[Target, Closed]
+    new: Mapping[Target, Closed]
+    denied: bool
+    denies: bool
+
+    def told(self) -> list[str]:
+        """What it means, a line each."""
+        targets = sorted({*self.old, *self.new}, key=lambda target: target.slug)
+        return [line for target in targets for line in self._of(target)]
+
+    def _of(self, target: Target) -> Iterator[str]:
+        what = _what(target, self.namespace)
+        before, after = self.old.get(target), self.new.get(target)
+        if after is None:
+            yield from self._opened(target, what)
+        elif before is None:
+            yield from self._closed(target, what, after)
+        else:
+            added, gone = after.callers - before.callers, before.callers - after.callers
+            if added:
+                yield f"{what} takes calls from {_words(added)}, too"
+            if gone:
+                yield f"{what} no longer takes calls from {_words(gone)}"
+            if not added and not gone and before.at_waypoint == after.at_waypoint and before.rules != after.rules:
+                yield f"{what} takes calls from the same callers; what they may do there changes"
+
+    def _closed(self, target: Target, what: str, after: Closed) -> Iterator[str]:
+        if self.denied or (target != _ALL and _ALL in self.old):
+            yield f"{what} takes calls from {_words(after.callers)}, too"
+            return
+        others = self.new[_ALL].callers if target != _ALL and _ALL in self.new else frozenset()
+        callers = after.callers | others
+        if ANYBODY in callers:
+            yield f"{what} takes calls from anybody, as far as its access says, from now on; all else is refused"
+        else:
+            yield f"{what} takes calls from {_words(callers)} alone from now on; everybody else is refused"
+
+    def _opened(self, target: Target, what: str) -> Iterator[str]:
+        if self.denies or (target != _ALL and _ALL in self.new):
+            yield f"{what} no longer takes calls from {_words(self.old[target].callers)}"
+            return
+        beside = ", but for what has an access of its own" if target == _ALL and self.new else ""
+        yield f"{what} takes calls from everybody again{beside}"
+
+
+def _what(target: Target, namespace: str) -> str:
+    said = target.said(namespace)
+    if target.kind is TargetKind.ACCOUNT:
+        return f"what runs as {said}"
+    return f"everything in {said}" if target == _ALL else said
+
+
+def _words(callers: Iterable[str]) -> str:
+    names = sorted(callers)
+    shown = names[:_SHOWN] + ([f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else [])
+    return f"{', '.join(shown[:-1])} and {shown[-1]}" if len(shown) > 1 else "".join(shown) or "nobody"

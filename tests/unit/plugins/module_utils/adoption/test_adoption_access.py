@@ -1,0 +1,162 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Access on the way from one declaration to another: what is told, and who is let through meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from ansible_collections.alauda.ambient.plugins.module_utils.adoption.meaning import told
+from ansible_collections.alauda.ambient.plugins.module_utils.manifests.items import Item
+from ansible_collections.alauda.ambient.plugins.module_utils.mesh.objects import namespace_items
+from ansible_collections.alauda.ambient.plugins.module_utils.mesh.parse import parse_mesh
+from hypothesis import HealthCheck, assume, given, settings
+from unit.plugins.module_utils.adoption.adoption_world import Held, bring, held, paths
+from unit.plugins.module_utils.adoption.test_adoption_properties import declarations, world
+from unit.plugins.module_utils.mesh.access_world import account, allowed
+from unit.plugins.module_utils.mesh.mesh_world import SHOP, declared, items
+
+CALLERS = ["", *map(account, ("shop/web", "pay/web", "far/batch", "ops/x", "shop/default", "other/x"))]
+WEB, OPS, ANY = {"service_account": "web"}, {"namespace": "ops"}, {"any": True}
+CART = "Service shop/cart"
+WEB_SAID, OPS_SAID = "service account shop/web", "namespace ops"
+
+
+def to_cart(*callers: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"to": {"service": "cart"}, "from": list(callers), **more}
+
+
+def lines(before: list[Any], after: list[Any], **more: Any) -> list[str]:
+    """What is told of a change of the entries alone, in a namespace behind a waypoint."""
+    old, new = (declared({"state": "l7", "access": each, **more}, waypoints=[SHOP]) for each in (before, after))
+    mesh, facts = parse_mesh(new), world(False)
+    return told(mesh.namespaces[0], mesh, items(old, facts), items(new, facts), facts)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ([], [to_cart(WEB)], f"{CART} takes calls from {WEB_SAID} alone from now on; everybody else is refused"),
+        (
+            [],
+            [to_cart(WEB, OPS)],
+            f"{CART} takes calls from {OPS_SAID} and {WEB_SAID} alone from now on; everybody else is refused",
+        ),
+        (
+            [],
+            [to_cart(ANY, methods=["GET"])],
+            f"{CART} takes calls from anybody, as far as its access says, from now on; all else is refused",
+        ),
+        ([to_cart(WEB)], [to_cart(WEB, OPS)], f"{CART} takes calls from {OPS_SAID}, too"),
+        ([to_cart(WEB, OPS)], [to_cart(OPS)], f"{CART} no longer takes calls from {WEB_SAID}"),
+        (
+            [to_cart(WEB)],
+            [to_cart(WEB, methods=["GET"])],
+            f"{CART} takes calls from the same callers; what they may do there changes",
+        ),
+        ([to_cart(WEB)], [], f"{CART} takes calls from everybody again"),
+        (
+            [],
+            [{"from": [OPS]}],
+            f"everything in namespace shop takes calls from {OPS_SAID} alone from now on; everybody else is refused",
+        ),
+        ([{"from": [OPS]}], [{"from": [OPS]}, to_cart(WEB)], f"{CART} takes calls from {WEB_SAID}, too"),
+        ([{"from": [OPS]}, to_cart(WEB)], [{"from": [OPS]}], f"{CART} no longer takes calls from {WEB_SAID}"),
+        (
+            [{"from": [OPS]}, to_cart(WEB)],
+            [to_cart(WEB)],
+            "everything in namespace shop takes calls from everybody again, but for what has an access of its own",
+        ),
+        (
+            [],
+            [{"to": {"service_account": "default"}, "from": [WEB]}],
+            f"what runs as service account shop/default takes calls from {WEB_SAID} alone from now on; "
+            "everybody else is refused",
+        ),
+    ],
+)
+def test_a_change_of_access_is_told(before: list[Any], after: list[Any], says: str) -> None:
+    assert lines(before, after) == [says]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ([], [to_cart(WEB)], f"{CART} takes calls from {WEB_SAID}, too"),
+        ([to_cart(WEB)], [], f"{CART} no longer takes calls from {WEB_SAID}"),
+    ],
+)
+def test_beside_a_default_deny_nothing_is_opened_and_nothing_closed(
+    before: list[Any], after: list[Any], says: str
+) -> None:
+    assert lines(before, after, default_deny=True) == [says]
+
+
+def _targets(mesh: dict[str, Any]) -> dict[str, set[str]]:
+    return {
+        each["name"]: {entry.get("to", {}).get("service", "") for entry in each.get("access", [])}
+        for each in mesh["namespaces"]
+    }
+
+
+def _passed(mesh: dict[str, Any]) -> set[str]:
+    """The namespaces with a Service that is called past a waypoint."""
+    spaces = [each for each in mesh["namespaces"] if each["state"] != "off"]
+    return {each["name"] for each in spaces if any(one["waypoint"] == "none" for one in each["services"])}
+
+
+def _halfway(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    """Whether entries come or go beside others that stay, and hold for pods that are called past a waypoint.
+
+    One try may be refused then: an ALLOW and what admits the waypoint beside it do not come at the same moment.
+    """
+    old, new = _targets(first), _targets(second)
+    passed = _passed(first) | _passed(second)
+    return any(
+        old.get(name) != new.get(name) and (name in passed or ("" in old.get(name, ())) != ("" in new.get(name, ())))
+        for name in {*old, *new}
+    )
+
+
+@given(declarations(), declarations())
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+def test_who_may_call_before_and_after_may_call_at_every_moment(first: dict[str, Any], second: dict[str, Any]) -> None:
+    assume(not _halfway(first, second))
+    facts = world(False)
+    before, mesh = namespace_items(parse_mesh(first), [], facts), parse_mesh(second)
+    after = namespace_items(mesh, [], facts)
+    throughout = allowed(before, CALLERS) & allowed(after, CALLERS)
+    live: Held = held(before)
+
+    def look(now: Held) -> None:
+        refused = throughout - allowed(now.values(), CALLERS)
+        assert not refused, refused
+
+    for name, steps, _back in paths(live, mesh, facts):
+        bring(live, steps, name, look)
+    assert allowed(live.values(), CALLERS) == allowed(after, CALLERS)
+
+
+def _callers(items: Iterable[Item]) -> set[tuple[str, str, str]]:
+    """Who may do anything at all: while traffic moves to a waypoint, its callers are let in without its rules."""
+    return {(namespace, name, caller) for namespace, name, caller, _method in allowed(items, CALLERS)}
+
+
+@given(declarations(), declarations())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_nobody_may_call_on_the_way_who_may_neither_before_nor_after(
+    first: dict[str, Any], second: dict[str, Any]
+) -> None:
+    facts = world(False)
+    before, mesh = namespace_items(parse_mesh(first), [], facts), parse_mesh(second)
+    ever = _callers(before) | _callers(namespace_items(mesh, [], facts))
+    live: Held = held(before)
+
+    def look(now: Held) -> None:
+        let_in = _callers(now.values()) - ever
+        assert not let_in, let_in
+
+    for name, steps, _back in paths(live, mesh, facts):
+        bring(live, steps, name, look)
