@@ -11,10 +11,10 @@ from typing import Any
 
 from ..authz.analysis_index import View
 from ..authz.reading import overlay
-from ..authz.world import KINDS, ROOT_NAMESPACE, TRUST_DOMAIN, World
-from ..manifests.identity import Identity
+from ..authz.world import ROOT_NAMESPACE, TRUST_DOMAIN, World
 from ..manifests.items import Item
 from .findings import Problem
+from .policy_plan import KIND_NAMES, laid_over, remaining
 from .snapshot import (
     DAEMONSETS,
     DEPLOYMENTS,
@@ -60,17 +60,16 @@ _WORLD = (
     WASM_PLUGINS,
 )
 _OTHERS = (SIDECARS, NETWORK_POLICIES)
-_READY = {"conditions": [{"type": "Programmed", "status": "True"}], "addresses": [{"value": "planned"}]}
-
 Objects = list[dict[str, Any]]
 Find = Callable[[View], Iterable[Problem]]
 
 
 @dataclass(frozen=True)
 class Planned:
-    """What the run would bring, and how the mesh is called."""
+    """What the run would bring, and how the mesh is called. `roles`: of all that was computed, also without items."""
 
     items: Sequence[Item] = ()
+    roles: frozenset[str] = frozenset()
     root: str = ROOT_NAMESPACE
     trust_domain: str = TRUST_DOMAIN
 
@@ -91,11 +90,12 @@ class Seen:
     @cached_property
     def after(self) -> View:
         """The world once the run is through."""
-        items = [item for item in self.planned.items if item.identity.kind in _KINDS]
-        if not items:
-            return self.before
+        items = [item for item in self.planned.items if item.identity.kind in KIND_NAMES]
         there = [obj for group in self.before.world.objects.values() for obj in group]
-        return View(_world(_laid_over(there, items), True, self.planned), self.before.others)
+        left = list(remaining(there, items, self.planned.roles))
+        if not items and len(left) == len(there):
+            return self.before
+        return View(_world(laid_over(left, items), True, self.planned), self.before.others)
 
     def require(self, needs: Iterable[Resource]) -> None:
         """SkipError where one of the kinds could not be listed."""
@@ -110,9 +110,6 @@ class Seen:
     def known(self, find: Find) -> frozenset[tuple[str, str]]:
         """Object and message of all that is found in the world as it is."""
         return frozenset((problem.object, problem.message) for problem in find(self.before))
-
-
-_KINDS = frozenset(kind for _version, kind in KINDS)
 
 
 def read(cluster: Snapshot, planned: Planned) -> Seen:
@@ -142,18 +139,3 @@ def _listed(cluster: Snapshot, resource: Resource, blind: dict[str, str]) -> Ite
 
 def _world(objects: Objects, live: bool, planned: Planned) -> World:
     return World.of(objects, live, planned.root, planned.trust_domain)
-
-
-def _laid_over(there: Objects, items: Sequence[Item]) -> Objects:
-    """What comes keeps the age of what is there; waypoints that come are waited for, so that they count as ready."""
-    ages = {Identity.of(obj).key: (obj.get("metadata") or {}).get("creationTimestamp") for obj in there}
-    planned = {item.identity.key for item in items if not item.patch}
-    result = []
-    for obj in overlay(there, items):
-        key = Identity.of(obj).key
-        if key in planned:
-            age = {"creationTimestamp": ages[key]} if ages.get(key) else {}
-            status = {"status": _READY} if obj["kind"] == GATEWAYS.kind else {}
-            obj = {**obj, "metadata": {**obj["metadata"], **age}, **status}
-        result.append(obj)
-    return result

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..mesh.spec import Allow, MeshSpec, NamespaceSpec
+from ..mesh.survey import needs_services
 from .context import Context
 from .findings import Outcome, Problem, Severity
 
@@ -88,13 +89,19 @@ def _declared(mesh: MeshSpec) -> Iterator[tuple[str, str, tuple[str, ...], str]]
     for namespace in mesh.enrolled():
         for group, resource, verbs in _in_namespace(mesh, namespace):
             yield group, resource, verbs, namespace.name
+        if namespace.access:  # what stands behind its Services, and behind those that call it
+            for name in sorted(needs_services(namespace)):
+                yield "", "services", ("list",), name
+                yield "apps", "statefulsets", ("list",), name
 
 
 def _in_namespace(mesh: MeshSpec, namespace: NamespaceSpec) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     if namespace.strict or any(each.allow is Allow.PLAINTEXT for each in namespace.exceptions):
         yield "security.istio.io", "peerauthentications", _WRITE
-    if namespace.default_deny or namespace.waypoints():
+    if namespace.default_deny or namespace.waypoints() or namespace.access:
         yield "security.istio.io", "authorizationpolicies", _WRITE
+    if any(intent.jwt for intent in namespace.access):
+        yield "security.istio.io", "requestauthentications", _WRITE
     if namespace.services or namespace.service_accounts:
         yield "", "services", _PATCH
     if any(mesh.waypoint(account.waypoint).serves.workloads for account in namespace.service_accounts):

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from ..errors import AmbientError
 from ..kube.connection import connect
 from ..manifests.files import write_if_changed
-from ..manifests.items import Item, load_items
+from ..manifests.items import Item, ItemSet, load_items
 from ..mesh.parse import parse_mesh
 from ..mesh.selectors import check_selectors
 from ..mesh.spec import MeshSpec
@@ -60,7 +60,8 @@ class Request:
             return cls(selection, _tree(params), params["fail_on"], params["show"], report)
         if params["tree"]:
             raise AmbientError("a tree was given, and the cluster is the source", path="tree", hint="Set source: tree")
-        items = _planned(params["files"])
+        planned = _planned(params["files"])
+        items = planned.items
         wishes = Wishes(
             mesh=parse_mesh(params["mesh"]),
             version=params["version"],
@@ -69,7 +70,7 @@ class Request:
             discovery_selectors=check_selectors(params["discovery_selectors"]),
             platform=params["platform"],
             planned=[item.object for item in items if item.identity.kind in _LOOKED_AT and not item.patch],
-            policies=Planned(items, trust_domain=params["trust_domain"]),
+            policies=Planned(items, planned.roles, trust_domain=params["trust_domain"]),
             known_errors_warn=params["known_errors"] == "warn",
         )
         return cls(selection, wishes, params["fail_on"], params["show"], report, params["coexistence"] == "report")
@@ -143,10 +144,10 @@ def _tree(params: Mapping[str, Any]) -> Wishes:
     return Wishes(mesh=MeshSpec(), tree=written(items, trust_domain=params["trust_domain"]))
 
 
-def _planned(files: Sequence[str]) -> list[Item]:
+def _planned(files: Sequence[str]) -> ItemSet:
     """The objects that would be applied, as far as somebody has computed them."""
     present = [file for file in files if Path(file).exists()]
-    return load_items(present).items if present else []
+    return load_items(present) if present else ItemSet([], frozenset())
 
 
 def _gateway_api_crds(items: Sequence[Item]) -> dict[str, str]:

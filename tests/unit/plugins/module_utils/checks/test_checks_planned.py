@@ -19,6 +19,7 @@ from ansible_collections.alauda.ambient.plugins.module_utils.manifests.items imp
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.facts import Facts, NamespaceFacts, Service
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.objects import namespace_items
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.parse import parse_mesh
+from ansible_collections.alauda.ambient.plugins.module_utils.mesh.patches import ENROLMENT_MANAGER
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.waypoints import waypoint_items
 from ansible_collections.alauda.ambient.plugins.modules import check
 
@@ -29,9 +30,9 @@ def told(report: Any) -> list[str]:
     return [f"{finding.severity} {finding.code} {finding.object}" for finding in report.findings]
 
 
-def look(examine: Any, cluster: Any, items: Sequence[Item], *only: str, **wishes: Any) -> Any:
-    planned = policy_world.Planned(items)
-    return examine(cluster, *(only or (POLICIES,)), policies=planned, known_errors_warn=True, **wishes)
+def look(examine: Any, cluster: Any, items: Sequence[Item], *only: str, roles: Sequence[str] = ()) -> Any:
+    planned = policy_world.Planned(items, frozenset(roles))
+    return examine(cluster, *(only or (POLICIES,)), policies=planned, known_errors_warn=True)
 
 
 def compiled(declared: Any) -> list[Item]:
@@ -41,7 +42,7 @@ def compiled(declared: Any) -> list[Item]:
     return [*waypoint_items(mesh), *namespace_items(mesh, [], facts)]
 
 
-DECLARED = {
+DECLARED: dict[str, Any] = {
     "waypoints": [
         {"name": "waypoint", "namespace": "shop", "replicas": 2},
         {"name": "edge", "namespace": "web", "for": "all"},
@@ -136,6 +137,62 @@ def test_a_label_of_the_run_counts(world: Any, examine: Any) -> None:
     report = look(examine, world(*parts.mesh()), [Item(patch, 60, patch=True)], "AMB0718")
 
     assert told(report) == ["error AMB0718 Service shop/db"]
+
+
+def held(obj: Any, *labels: str) -> Any:
+    """The object with these labels held by the enrolment."""
+    fields = {"f:metadata": {"f:labels": {f"f:{label}": {} for label in labels}}}
+    entry = {"manager": ENROLMENT_MANAGER, "operation": "Apply", "fieldsV1": fields}
+    return {**obj, "metadata": {**obj["metadata"], "managedFields": [entry]}}
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+def test_a_label_that_the_run_lets_go_is_gone_unless_somebody_else_holds_it(
+    world: Any, examine: Any, is_held: bool
+) -> None:
+    shop = parts.namespace("shop", **parts.AMBIENT, **{parts.USE: "waypoint", parts.USE_FROM: "gateways"})
+    before = held(shop, parts.USE, parts.USE_FROM) if is_held else held(shop, parts.USE)
+    patch = parts.namespace("shop", **parts.AMBIENT, **{parts.USE: "waypoint"})
+    item = Item(patch, 50, patch=True, manager=ENROLMENT_MANAGER)
+
+    report = look(examine, world(*parts.changed(parts.mesh(), [before])), [item], "AMB0718")
+
+    assert told(report) == ([] if is_held else ["warning AMB0718 Namespace shop"])
+
+
+def test_the_label_of_a_pod_template_goes_as_well(world: Any, examine: Any) -> None:
+    template = {"f:template": {"f:metadata": {"f:labels": {f"f:{parts.USE}": {}}}}}
+    entry = {"manager": ENROLMENT_MANAGER, "fieldsV1": {"f:spec": template}}
+    made = parts.deployment("db", labels={parts.USE: "gone"})
+    made = {**made, "metadata": {**made["metadata"], "managedFields": [entry]}}
+    bare_one = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "db", "namespace": "shop"}}
+    cluster = parts.changed(parts.mesh(), [made])
+
+    item = Item(bare_one, 60, patch=True, manager=ENROLMENT_MANAGER)
+    assert told(look(examine, world(*cluster), [], "AMB0718")) == ["warning AMB0718 Deployment shop/db"]
+    assert told(look(examine, world(*cluster), [item], "AMB0718")) == []
+
+
+def test_another_waypoint_does_not_meet_the_lock_down_of_the_one_before(world: Any, examine: Any) -> None:
+    view = policy_world.read(_Listing(world(*bare())), policy_world.Planned(compiled(DECLARED))).after  # type: ignore[arg-type]
+    there = [obj for group in view.world.objects.values() for obj in group]
+    waypoints = [{"name": "second", "namespace": "shop"}, DECLARED["waypoints"][1]]
+    other = compiled({**DECLARED, "waypoints": waypoints})
+
+    after = look(examine, world(*there), other, roles=["namespaces", "waypoints", "policies"])
+    without_knowing = look(examine, world(*there), other)
+
+    assert [line for line in told(after) if line.startswith("error")] == []
+    assert any(line.startswith("error AMB0709") for line in told(without_knowing))
+
+
+def test_a_manifest_that_left_the_declaration_does_not_count(world: Any, examine: Any) -> None:
+    ours = {**CLOSED, "metadata": {**CLOSED["metadata"], "labels": {"ambient.alauda.io/mesh": "default"}}}
+    cluster = [*parts.mesh(), ours]
+
+    assert told(look(examine, world(*cluster), [], "AMB0701", roles=["policies"])) == []
+    assert told(look(examine, world(*cluster), [], "AMB0701", roles=["namespaces"])) != []
+    assert told(look(examine, world(*parts.mesh(), CLOSED), [], "AMB0701", roles=["policies"])) != []
 
 
 def test_the_age_of_what_is_there_counts_though_the_run_brings_it_again(world: Any, examine: Any) -> None:
