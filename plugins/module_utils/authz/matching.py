@@ -16,10 +16,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from .patterns import normal, path_fits, text_fits
+
 Rule = Mapping[str, Any]
 
 HTTP_OPERATIONS = ("hosts", "notHosts", "methods", "notMethods", "paths", "notPaths")
 HTTP_SOURCES = ("remoteIpBlocks", "notRemoteIpBlocks", "requestPrincipals", "notRequestPrincipals")
+_WORDS = (["scope"], ["permission"])  # the claims that a waypoint takes apart at spaces
 L4_CONDITIONS = ("source.ip", "source.namespace", "source.principal", "destination.ip", "destination.port")
 
 
@@ -38,7 +41,10 @@ class Call:
         principal: `cluster.local/ns/shop/sa/web`; empty where the caller has shown no certificate.
         port: of the destination as that proxy sees it: of the Service at a waypoint, of the pod at ztunnel.
         source_ip, destination_ip: empty where nobody says; then no block of addresses holds them.
-        method, path, host, headers: of the request; empty where it is no HTTP.
+        source_ip counts at ztunnel only: a waypoint does not know from where a connection comes.
+        remote_ip: at a waypoint; the last address of X-Forwarded-For, and source_ip without one.
+        method, path, host, headers: of the request; empty where it is no HTTP. A header that comes more than once has
+            a list of values.
         claims: of a valid token of the request; `iss` and `sub` among them. Empty without one.
     """
 
@@ -50,7 +56,7 @@ class Call:
     method: str = ""
     path: str = ""
     host: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     claims: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -67,7 +73,7 @@ class Call:
 
 def _after(principal: str, word: str) -> str:
     parts = principal.split("/")
-    return parts[parts.index(word) + 1] if word in parts[:-1] else ""
+    return dict(zip(parts[1::2], parts[2::2], strict=False)).get(word, "")
 
 
 def says_http(rule: Rule) -> list[str]:
@@ -103,11 +109,11 @@ def _source(source: Mapping[str, Any], call: Call, proxy: Proxy, policy_namespac
         "principals": lambda value: _principal(value, call),
         "namespaces": lambda value: _namespace(value, call, proxy),
         "serviceAccounts": lambda value: _account(value, call, policy_namespace),
-        "ipBlocks": lambda value: _within(value, call.source_ip),
+        "ipBlocks": lambda value: _source_ip(value, call, proxy),
     }
     if proxy is Proxy.WAYPOINT:
         tests |= {
-            "trustDomains": lambda value: _text(value, call.principal.partition("/")[0]),
+            "trustDomains": lambda value: text_fits(value, call.principal.partition("/")[0]),
             "remoteIpBlocks": lambda value: _within(value, call.remote_ip or call.source_ip),
             "requestPrincipals": lambda value: _request_principal(value, call),
         }
@@ -117,10 +123,11 @@ def _source(source: Mapping[str, Any], call: Call, proxy: Proxy, policy_namespac
 def _operation(operation: Mapping[str, Any], call: Call, proxy: Proxy) -> bool:
     tests: dict[str, Callable[[str], bool]] = {"ports": lambda value: value == str(call.port)}
     if proxy is Proxy.WAYPOINT:
+        path = normal(call.path)
         tests |= {
-            "methods": lambda value: _text(value, call.method),
-            "paths": lambda value: _path(value, call.path),
-            "hosts": lambda value: _text(value.lower(), call.host.lower()),
+            "methods": lambda value: text_fits(value, call.method),
+            "paths": lambda value: path_fits(value, path),
+            "hosts": lambda value: text_fits(value.lower(), call.host.lower()),
         }
     return all(_either_way(operation, key, test) for key, test in tests.items())
 
@@ -148,11 +155,11 @@ def _condition(when: Mapping[str, Any], call: Call, proxy: Proxy, policy_namespa
 
 def _test_of(key: str, call: Call, proxy: Proxy, policy_namespace: str) -> Callable[[str], bool] | None:
     plain: dict[str, Callable[[str], bool]] = {
-        "source.ip": lambda value: _within(value, call.source_ip),
+        "source.ip": lambda value: _source_ip(value, call, proxy),
         "source.namespace": lambda value: _namespace(value, call, proxy),
         "source.principal": lambda value: _principal(value, call),
         "source.serviceAccount": lambda value: _account(value, call, policy_namespace),
-        "source.trustDomain": lambda value: _text(value, call.principal.partition("/")[0]),
+        "source.trustDomain": lambda value: text_fits(value, call.principal.partition("/")[0]),
         "destination.ip": lambda value: _within(value, call.destination_ip),
         "destination.port": lambda value: value == str(call.port),
         "remote.ip": lambda value: _within(value, call.remote_ip or call.source_ip),
@@ -163,33 +170,24 @@ def _test_of(key: str, call: Call, proxy: Proxy, policy_namespace: str) -> Calla
     }
     names = re.findall(r"\[([^\]]*)\]", key)
     if key.startswith("request.headers[") and names:
-        headers = {name.lower(): value for name, value in call.headers.items()}
-        return lambda value: names[0].lower() in headers and _text(value, headers[names[0].lower()], present=True)
+        headers = _header(call, names[0])
+        return lambda value: any(text_fits(value, each, present=True) for each in headers)
     if key.startswith("request.auth.claims[") and names:
-        return lambda value: _claim(value, _at(call.claims, names))
+        claim = _at(call.claims, names)
+        words = claim.split() if names in _WORDS and isinstance(claim, str) else claim
+        return lambda value: _claim(value, words)
     return plain.get(key)
 
 
-def _text(pattern: str, value: str, present: bool = False) -> bool:
-    """Exact, `prefix*`, `*suffix`, or `*` for anything that is there."""
-    if pattern == "*":
-        return present or bool(value)
-    if pattern.startswith("*"):
-        return value.endswith(pattern[1:])
-    if pattern.endswith("*"):
-        return value.startswith(pattern[:-1])
-    return value == pattern
-
-
 def _principal(pattern: str, call: Call) -> bool:
-    return bool(call.principal) and _text(pattern, call.principal)
+    return bool(call.principal) and text_fits(pattern, call.principal)
 
 
 def _namespace(pattern: str, call: Call, proxy: Proxy) -> bool:
     if not call.namespace:
         return False
     if proxy is Proxy.ZTUNNEL:
-        return _text(pattern, call.namespace)
+        return text_fits(pattern, call.namespace)
     words = ".*".join(map(re.escape, pattern.split("*")))  # a star stands for anything, wherever it is
     return re.fullmatch(f".*/ns/{words}/.*", f"spiffe://{call.principal}") is not None
 
@@ -199,20 +197,16 @@ def _account(pattern: str, call: Call, policy_namespace: str) -> bool:
     return bool(call.account) and call.account == wanted
 
 
+def _source_ip(block: str, call: Call, proxy: Proxy) -> bool:
+    """At a waypoint the connection comes from the proxy's own inside, which no block of addresses holds."""
+    return proxy is Proxy.ZTUNNEL and _within(block, call.source_ip)
+
+
 def _within(block: str, address: str) -> bool:
     try:
         return bool(address) and ipaddress.ip_address(address) in ipaddress.ip_network(block, strict=False)
     except ValueError:
         return False
-
-
-def _path(pattern: str, path: str) -> bool:
-    path = path.partition("?")[0].partition("#")[0]
-    if "{*}" not in pattern and "{**}" not in pattern:
-        return _text(pattern, path)
-    words = re.split(r"(\{\*\*?\})", pattern)
-    parts = {"{*}": "[^/]+", "{**}": ".*"}
-    return re.fullmatch("".join(parts.get(word) or re.escape(word) for word in words), path) is not None
 
 
 def _request_principal(pattern: str, call: Call) -> bool:
@@ -224,15 +218,23 @@ def _request_principal(pattern: str, call: Call) -> bool:
     if pattern == "*":
         return True
     if pattern.startswith("*"):
-        return (_text(wanted, issuer) and rest == subject) if slash else subject.endswith(pattern[1:])
+        return (text_fits(wanted, issuer) and rest == subject) if slash else subject.endswith(pattern[1:])
     if pattern.endswith("*"):
-        return (wanted == issuer and _text(rest, subject)) if slash else issuer.startswith(pattern[:-1])
+        return (wanted == issuer and text_fits(rest, subject)) if slash else issuer.startswith(pattern[:-1])
     return (wanted, rest) == (issuer, subject) if slash else False
 
 
 def _claim(pattern: str, value: Any) -> bool:
-    values: Sequence[Any] = value if isinstance(value, list) else str(value).split(" ") if value is not None else ()
-    return any(_text(pattern, str(each)) for each in values)
+    """Only texts fit, alone or in a list: no number, no truth, nothing that has claims of its own."""
+    return any(
+        text_fits(pattern, each) for each in (value if isinstance(value, list) else [value]) if isinstance(each, str)
+    )
+
+
+def _header(call: Call, name: str) -> Sequence[str]:
+    """The values of a header, one by one: a rule does not see them joined."""
+    found = next((value for key, value in call.headers.items() if key.lower() == name.lower()), ())
+    return [found] if isinstance(found, str) else found
 
 
 def _at(claims: Mapping[str, Any], names: Iterable[str]) -> Any:
