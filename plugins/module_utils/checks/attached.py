@@ -71,10 +71,12 @@ def dry_run_at_ztunnel(view: View) -> Iterator[Problem]:
 
 def targets_exist(view: View) -> Iterator[Problem]:
     """AMB0704: a policy that is attached to nothing is enforced by nobody."""
-    entries = {(namespace_of(obj), name_of(obj)) for obj in view.world.all("ServiceEntry")}
+    services, entries = (
+        {(namespace_of(obj), name_of(obj)) for obj in view.world.all(kind)} for kind in ("Service", "ServiceEntry")
+    )
     elsewhere = _gateways_by_name(view)
     for kind, where, name, target in _targets(view):
-        known = {"Service": view.world.services, "Gateway": view.gateways, "ServiceEntry": entries}.get(target.kind)
+        known = {"Service": services, "Gateway": view.gateways, "ServiceEntry": entries}.get(target.kind)
         if target.kind == "GatewayClass":
             wrong = _wrong_class(target, where, view.world.root)
             hint = f"Attach it to GatewayClass {_CLASS} in namespace {view.world.root}, or to the Gateway"

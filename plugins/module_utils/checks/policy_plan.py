@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -13,26 +13,41 @@ from ..authz.world import KINDS
 from ..manifests.identity import Identity
 from ..manifests.items import Item
 from ..manifests.labels import mesh_of
+from ..mesh.patches import ENROLMENT_MANAGER
 from ..mesh.policies import OURS
 
 KIND_NAMES = frozenset(kind for _version, kind in KINDS)
 _GATEWAY = "Gateway"
 _READY = {"conditions": [{"type": "Programmed", "status": "True"}], "addresses": [{"value": "planned"}]}
 #: What stays though it is no longer declared, until it is pruned: others may use it.
-_STAY = (_GATEWAY, "Namespace", "Service", "ServiceAccount", "Deployment", "StatefulSet", "DaemonSet", "Pod")
+_STAY = (_GATEWAY, "Namespace", "ServiceAccount", "Pod")
+_BOUND = ("Service", "Deployment", "StatefulSet", "DaemonSet")
 _COMPILED, _MANIFESTS = "namespaces", "policies"  # the roles that they come from
 
 Object = dict[str, Any]
 
 
 def remaining(there: Sequence[Object], items: Sequence[Item], roles: frozenset[str]) -> Iterator[Object]:
-    """What is there without policies and routes of ours that are no longer declared."""
+    """What is there without policies and routes of ours that are no longer declared, and without labels of that kind.
+
+    Namespaces that left the declaration stay as they are until they are pruned.
+    """
     declared = {item.identity.key for item in items}
+    spaces = {item.identity.name for item in items if item.identity.kind == "Namespace" and item.patch}
     for obj in there:
-        role = _COMPILED if str(obj["metadata"].get("name")).startswith(OURS) else _MANIFESTS
-        ours = role in roles and obj["kind"] not in _STAY and mesh_of(obj)
-        if not ours or Identity.of(obj).key in declared:
+        if Identity.of(obj).key in declared:
             yield obj
+        elif obj["kind"] in _BOUND:
+            bound = _COMPILED in roles and obj["metadata"].get("namespace") in spaces
+            yield _released(obj, {}, ENROLMENT_MANAGER) if bound else obj
+        elif obj["kind"] in _STAY or not mesh_of(obj) or not _goes(obj, spaces, roles):
+            yield obj
+
+
+def _goes(obj: Object, spaces: Collection[str], roles: Collection[str]) -> bool:
+    if str(obj["metadata"].get("name")).startswith(OURS):
+        return _COMPILED in roles and obj["metadata"].get("namespace") in spaces
+    return _MANIFESTS in roles
 
 
 def laid_over(there: Sequence[Object], items: Sequence[Item]) -> list[Object]:
@@ -44,7 +59,7 @@ def laid_over(there: Sequence[Object], items: Sequence[Item]) -> list[Object]:
     found = {Identity.of(obj).key: obj for obj in there}
     for item in items:
         if item.patch and item.identity.key in found:
-            found[item.identity.key] = _released(found[item.identity.key], item)
+            found[item.identity.key] = _released(found[item.identity.key], item.object, item.manager)
     planned = {item.identity.key for item in items if not item.patch}
     result = []
     for obj in overlay(list(found.values()), items):
@@ -57,12 +72,12 @@ def laid_over(there: Sequence[Object], items: Sequence[Item]) -> list[Object]:
     return result
 
 
-def _released(obj: Object, item: Item) -> Object:
-    """Without the labels that only the patch's manager holds and that the patch does not set."""
+def _released(obj: Object, patch: Object, manager: str) -> Object:
+    """Without the labels that only this manager holds and that its patch does not set."""
     changed = obj
     for way in (("metadata", "labels"), ("spec", "template", "metadata", "labels")):
-        wanted = _at(item.object, way)
-        gone = [key for key in _at(obj, way) if key not in wanted and _holders(obj, way, key) == {item.manager}]
+        wanted = _at(patch, way)
+        gone = [key for key in _at(obj, way) if key not in wanted and _holders(obj, way, key) == {manager}]
         if gone:
             changed = deepcopy(changed)
             labels = _at(changed, way)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from ..authz.analysis_index import GATEWAY_NAME, View, own_waypoint, target_ports
@@ -86,12 +87,15 @@ def _known(view: View, workloads: Iterable[Workload]) -> tuple[set[str], set[str
 
 def selectors_select(view: View) -> Iterator[Problem]:
     """AMB0731: a selector that fits no pod is often a slip."""
+    worn: dict[str, set[tuple[str, str]]] = defaultdict(set)  # by pods of any maker
+    for pod in view.world.all("Pod"):
+        worn[namespace_of(pod)].update(labels_of(pod).items())
     for kind in _SELECTING:
         for obj in view.world.all(kind):
             where, selector = namespace_of(obj), selector_of(obj)
             if not selector or targets_of(obj) or GATEWAY_NAME in selector or where not in view.enrolled:
                 continue
-            if not view.selected(where, selector):
+            if not view.selected(where, selector) and not selector.items() <= worn[where]:
                 labels = ", ".join(f"{key}={value}" for key, value in sorted(selector.items()))
                 message = f"selects no pod: none has {labels}"
                 yield Problem(f"{kind} {where}/{name_of(obj)}", message, "Correct the selector, or take it away")

@@ -56,8 +56,9 @@ def index() -> str:
 
 The phase `policies` looks at AuthorizationPolicies, routes and the labels of waypoints. In `site.yml` it sees them as
 they are once the run is through: an error that the run would bring is refused, and one that is there already is a
-warning. `check.yml` looks at what is there, and refuses that (`ambient_guard_policies`). It works without a cluster,
-too, on manifests in files and folders, such as a rendered tree:
+warning. Policies and labels of ours that the run lets go do not count. `check.yml` looks at what is there, and refuses
+all errors (`ambient_guard_policies`). It works without a cluster, too, on manifests in a file or a folder, such as a
+rendered tree:
 
 ```sh
 ansible-playbook alauda.ambient.check -e ambient_check_tree=deploy/

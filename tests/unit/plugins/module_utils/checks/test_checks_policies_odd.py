@@ -113,6 +113,24 @@ def test_sidecars_enforce_what_is_not_in_ambient_mode(world: Any, examine: Any) 
     assert [str(each) for each in ambient.findings] == []
 
 
+def test_pods_that_something_unknown_makes_are_selected(world: Any, examine: Any) -> None:
+    owner = {"kind": "ReplicaSet", "name": "rollout-1", "apiVersion": "apps/v1", "uid": "1"}
+    metadata = {"name": "r-1", "namespace": "shop", "labels": {"app": "rolled"}, "ownerReferences": [owner]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
+    rolled = parts.policy(selector=parts.selected(app="rolled"), rules=[parts.rule(principals=[parts.WEB])])
+
+    assert examine(world(*parts.mesh(), rolled), "AMB0731").findings != []
+    assert examine(world(*parts.mesh(), rolled, pod), "AMB0731").findings == []
+
+
+def test_the_service_of_a_gateway_is_a_target_as_well(world: Any, examine: Any) -> None:
+    own = {"gateway.networking.k8s.io/gateway-name": "waypoint"}
+    service = parts.service("waypoint", labels=own)
+    of_it = parts.policy(targetRefs=[{"kind": "Service", "name": "waypoint"}])
+
+    assert examine(world(*parts.mesh(), service, of_it), "AMB0704").findings == []
+
+
 NAMES = ["a", "ab", "b", "ba", "a*", "*a", "*", "b*", "*b"]
 
 
