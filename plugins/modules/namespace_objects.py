@@ -18,6 +18,8 @@ description:
     label V(istio.io/dataplane-mode) has to be gone then.
   - Namespaces, Services and workloads that are bound to a waypoint get the labels V(istio.io/use-waypoint) and
     V(istio.io/use-waypoint-namespace). The pods behind it are locked down to it by an AuthorizationPolicy.
+  - What C(access) says comes to AuthorizationPolicies at the pods and at their waypoints, and to
+    RequestAuthentications. M(alauda.ambient.policy_objects) shows them.
   - No cluster is involved. The same input gives the same file. What only a cluster knows comes from O(facts).
 extends_documentation_fragment:
   - alauda.ambient.attributes
@@ -42,8 +44,8 @@ options:
     default: []
   facts:
     description:
-      - The file of M(alauda.ambient.mesh_facts). Without it the declaration has to say all that its bindings need, and
-        the policies of others are not looked at.
+      - The file of M(alauda.ambient.mesh_facts). Without it the declaration has to say all that its bindings and its
+        access need, and the policies of others are not looked at.
     type: path
   manifests:
     description: The file of M(alauda.ambient.manifest_objects), whose policies come in the same run.

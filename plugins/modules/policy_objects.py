@@ -1,0 +1,108 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: policy_objects
+short_description: Show the policies that a declared mesh comes to
+version_added: 0.1.0
+author: Alauda Service Mesh team (@alauda)
+description:
+  - Reads the declared mesh and gives back all policies that its namespaces come to. These are AuthorizationPolicies and
+    RequestAuthentications of C(access), and those by which a state is strict, denies by default or locks pods down.
+  - Those that come from C(access) carry the label V(ambient.alauda.io/intent), which says of which target.
+  - Changes nothing, and no cluster is involved. M(alauda.ambient.namespace_objects) brings the same policies, together
+    with the labels of namespaces and Services.
+extends_documentation_fragment:
+  - alauda.ambient.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  mesh:
+    description: The declared mesh, as in the variable C(ambient_mesh).
+    type: raw
+    required: true
+  facts:
+    description:
+      - The file of M(alauda.ambient.mesh_facts). Without it the declaration has to say the selectors of Services, and
+        ports of Services are taken to be those of their pods.
+    type: path
+  trust_domain:
+    description: The trust domain of the mesh, as in C(meshConfig.trustDomain).
+    type: str
+    default: cluster.local
+seealso:
+  - module: alauda.ambient.namespace_objects
+"""
+
+EXAMPLES = r"""
+- name: Look at the policies of a Service that only the web shop may read
+  alauda.ambient.policy_objects:
+    mesh:
+      waypoints:
+        - {name: waypoint, namespace: shop}
+      namespaces:
+        - name: shop
+          state: l7
+          access:
+            - to: {service: cart, selector: {app: cart}}
+              from: [{service_account: web}]
+              methods: [GET]
+  register: policies
+
+- name: Show them
+  ansible.builtin.debug:
+    msg: "{{ policies.objects | to_nice_yaml }}"
+"""
+
+RETURN = r"""
+objects:
+  description: The policies, in the order in which they are applied.
+  type: list
+  elements: dict
+  returned: success
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.errors import AmbientError
+from ..module_utils.mesh.facts import Facts
+from ..module_utils.mesh.objects import policy_items_of
+from ..module_utils.mesh.parse import parse_mesh
+
+SPEC: dict[str, dict[str, Any]] = {
+    "mesh": {"type": "raw", "required": True},
+    "facts": {"type": "path"},
+    "trust_domain": {"type": "str", "default": "cluster.local"},
+}
+
+
+def run(params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The policies."""
+    facts = Facts.from_file(params["facts"]) if params["facts"] else None
+    items = policy_items_of(parse_mesh(params["mesh"]), facts, params["trust_domain"])
+    return [dict(item.object) for item in items]
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    try:
+        objects = run(module.params)
+    except AmbientError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, objects=objects)
+
+
+if __name__ == "__main__":
+    main()

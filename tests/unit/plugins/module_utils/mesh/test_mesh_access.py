@@ -1,0 +1,320 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What entries under access come to: which policies at which proxy, with which ports, and what cannot be known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from ansible_collections.alauda.ambient.plugins.module_utils.manifests.items import Item
+from ansible_collections.alauda.ambient.plugins.module_utils.mesh.facts import (
+    Facts,
+    NamespaceFacts,
+    Port,
+    Service,
+)
+from unit.plugins.module_utils.mesh.mesh_world import (
+    EDGE,
+    SHOP,
+    calls_from,
+    declared,
+    items,
+    policy,
+    refused,
+    seen,
+    service,
+    specs,
+    workload,
+)
+
+OPEN = {**SHOP, "lock_down": False}
+WEB, OPS, ANY = {"service_account": "web"}, {"namespace": "ops"}, {"any": True}
+WEB_RULE = calls_from(principals=["cluster.local/ns/shop/sa/web"])
+CART_SELECTOR = {"matchLabels": {"app": "cart"}}
+CART_REF = {"targetRefs": [{"group": "", "kind": "Service", "name": "cart"}]}
+GATEWAY_REF = {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "waypoint"}]}
+JWT = {"issuer": "https://id.example", "jwks_uri": "https://id.example/keys"}
+
+
+def serves(name: str, *ports: Port, headless: bool = False, **selector: str) -> Service:
+    return replace(service(name, **selector), ports=ports, headless=headless)
+
+
+HTTP = serves("cart", Port(80, "http"), Port(81, 9000))
+CART_POD = replace(workload("cart", "batch"), ports={"http": 8080})
+FACTS = seen([HTTP, serves("web", Port(80, 8080))], [CART_POD, workload("web", "web")])
+
+
+def entry(*callers: dict[str, Any], to: Any = None, **more: Any) -> dict[str, Any]:
+    target = {} if to == "" else {"to": to or {"service": "cart"}}
+    return {**target, "from": list(callers) or [WEB], **more}
+
+
+def compiled(*access: dict[str, Any], facts: Facts | None = FACTS, waypoint: Any = None, **shop: Any) -> list[Item]:
+    where = {"state": "l7"} if waypoint else {"state": "l4"}
+    return items(declared({**where, **shop, "access": list(access)}, waypoints=[waypoint] if waypoint else []), facts)
+
+
+def allows(*access: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """The specs of what entries come to, by name."""
+    return specs(compiled(*access, **more), "ambient-allow-")
+
+
+def rules(*access: dict[str, Any], name: str = "service-cart", **more: Any) -> list[Any]:
+    found: list[Any] = allows(*access, **more)[f"ambient-allow-{name}"].get("rules", [])
+    return found
+
+
+def test_without_a_waypoint_it_is_one_policy_at_the_pods_that_opens_early() -> None:
+    (item,) = (item for item in compiled(entry(WEB, OPS)) if not item.patch)
+    assert (item.wave, item.identity.name, item.role) == (40, "ambient-allow-service-cart", "namespaces")
+    sources = [*WEB_RULE["from"], {"source": {"namespaces": ["ops"]}}]
+    assert item.object["spec"] == {"action": "ALLOW", "selector": CART_SELECTOR, "rules": [{"from": sources}]}
+    assert item.object["metadata"]["labels"] == {
+        "ambient.alauda.io/intent": "service-cart",
+        "ambient.alauda.io/mesh": "default",
+    }
+
+
+def test_behind_a_waypoint_all_is_told_there_and_the_callers_at_the_pods() -> None:
+    said = entry(WEB, ports=[80], methods=["PUT", "GET"], paths=["/a/*"], hosts=["shop.example"])
+    assert allows(said, waypoint=SHOP) == {
+        "ambient-allow-service-cart": {
+            "action": "ALLOW",
+            "selector": CART_SELECTOR,
+            "rules": [{**WEB_RULE, "to": [{"operation": {"ports": ["8080"]}}]}],
+        },
+        "ambient-allow-service-cart.waypoint": {
+            "action": "ALLOW",
+            **CART_REF,
+            "rules": [
+                {
+                    **WEB_RULE,
+                    "to": [
+                        {
+                            "operation": {
+                                "ports": ["80"],
+                                "methods": ["GET", "PUT"],
+                                "paths": ["/a/*"],
+                                "hosts": ["shop.example"],
+                            }
+                        }
+                    ],
+                }
+            ],
+        },
+    }
+
+
+def test_where_the_pods_are_not_locked_down_http_rules_open_nothing_past_the_waypoint() -> None:
+    http, plain = entry(WEB, methods=["GET"]), entry(OPS)
+    assert rules(http, plain, waypoint=OPEN) == [calls_from(namespaces=["ops"])]
+    assert rules(http, waypoint=OPEN) == [], "nobody comes past the waypoint"
+    assert len(rules(http, plain, name="service-cart.waypoint", waypoint=OPEN)) == 2
+
+
+def test_ports_that_are_called_past_the_waypoint_are_not_opened_by_http_rules() -> None:
+    direct = {"exceptions": [{"allow": "direct", "ports": [9000]}]}
+    (rule,) = rules(entry(WEB, methods=["GET"]), waypoint=SHOP, **direct)
+    assert rule == {**WEB_RULE, "to": [{"operation": {"notPorts": ["9000"]}}]}
+    (rule,) = rules(entry(WEB, methods=["GET"], ports=[80, 81]), waypoint=SHOP, **direct)
+    assert rule == {**WEB_RULE, "to": [{"operation": {"ports": ["8080"]}}]}
+    assert rules(entry(WEB, methods=["GET"], ports=[81]), waypoint=SHOP, **direct) == []
+    assert rules(entry(WEB), waypoint=SHOP, **direct) == [WEB_RULE]
+
+
+def test_waypoints_are_let_in_beside_our_own_allows() -> None:
+    def admits(**more: Any) -> list[Any]:
+        return list(specs(compiled(entry(), **more), "ambient-admit-").values())
+
+    assert [each["selector"] for each in admits(waypoint=SHOP)] == [CART_SELECTOR]
+    assert admits() == [], "nothing comes from a waypoint"
+    theirs = seen([HTTP], [CART_POD], [policy("theirs", app="cart")])
+    assert len(admits(waypoint=SHOP, facts=theirs)) == 1, "once beside theirs and ours"
+
+
+def test_tokens_are_asked_for_at_the_waypoint() -> None:
+    jwt = {**JWT, "audiences": ["shop"], "claims": {"groups": ["b", "a"]}}
+    found = [item for item in compiled(entry(WEB, jwt=jwt), waypoint=SHOP) if "allow" in item.identity.name]
+    (tokens,) = (item for item in found if item.identity.kind == "RequestAuthentication")
+    (rule,) = rules(entry(WEB, jwt=jwt), name="service-cart.waypoint", waypoint=SHOP)
+
+    keys = {"issuer": JWT["issuer"], "jwksUri": JWT["jwks_uri"], "forwardOriginalToken": True}
+    assert tokens.object["spec"] == {**CART_REF, "jwtRules": [{**keys, "audiences": ["shop"]}]}
+    assert tokens.wave == 39, "before the rule that asks for a token"
+    (source,) = rule["from"]
+    assert source["source"]["requestPrincipals"] == ["https://id.example/*"]
+    assert rule["when"] == [
+        {"key": "request.auth.audiences", "values": ["shop"]},
+        {"key": "request.auth.claims[groups]", "values": ["a", "b"]},
+    ]
+
+
+def test_anybody_with_a_token_is_a_rule_and_keys_may_be_text() -> None:
+    jwks = '{"keys": [{"kty": "RSA", "n": "x", "e": "AQAB"}]}'
+    said = entry(ANY, jwt={"issuer": "a", "jwks": jwks})
+    assert rules(said, name="service-cart.waypoint", waypoint=SHOP) == [calls_from(requestPrincipals=["a/*"])]
+    (tokens,) = (item for item in compiled(said, waypoint=SHOP) if item.identity.kind == "RequestAuthentication")
+    assert tokens.object["spec"]["jwtRules"] == [{"issuer": "a", "forwardOriginalToken": True, "jwks": jwks}]
+
+
+def test_an_issuer_takes_the_audiences_of_all_entries_or_any() -> None:
+    def audiences(*all_of_them: Any) -> Any:
+        said = [entry(WEB, jwt={**JWT, **({"audiences": each} if each else {})}) for each in all_of_them]
+        found = compiled(*said, waypoint=SHOP)
+        (tokens,) = (item for item in found if item.identity.kind == "RequestAuthentication")
+        return tokens.object["spec"]["jwtRules"][0].get("audiences")
+
+    assert audiences(["b"], ["a"]) == ["a", "b"]
+    assert audiences(["b"], None) is None
+
+
+def test_a_whole_namespace_is_closed_at_its_gateway_and_at_all_its_pods() -> None:
+    assert allows(entry(OPS, to=""), waypoint=SHOP) == {
+        "ambient-allow-namespace": {"action": "ALLOW", "rules": [calls_from(namespaces=["ops"])]},
+        "ambient-allow-namespace.gateway-waypoint": {
+            "action": "ALLOW",
+            **GATEWAY_REF,
+            "rules": [calls_from(namespaces=["ops"])],
+        },
+    }
+
+
+def test_ports_of_a_whole_namespace_are_told_for_each_service() -> None:
+    found = allows(entry(OPS, to="", ports=[8080]), waypoint=SHOP)
+    operations = {name: [rule["to"] for rule in spec.get("rules", [])] for name, spec in found.items()}
+    assert operations == {
+        "ambient-allow-namespace": [[{"operation": {"ports": ["8080"]}}]],
+        "ambient-allow-namespace.gateway-waypoint": [],
+        "ambient-allow-namespace.service-cart": [[{"operation": {"ports": ["80"]}}]],
+        "ambient-allow-namespace.service-web": [[{"operation": {"ports": ["80"]}}]],
+    }
+
+
+def test_at_a_waypoint_of_many_namespaces_each_service_is_closed() -> None:
+    value = declared({"state": "l7", "waypoint": "edge/edge", "access": [entry(OPS, to="")]}, waypoints=[EDGE])
+    assert sorted(specs(items(value, FACTS), "ambient-allow-namespace.")) == [
+        "ambient-allow-namespace.service-cart",
+        "ambient-allow-namespace.service-web",
+    ]
+    assert "which Services edge/edge stands before is not known without a cluster" in refused(value)
+
+
+def test_a_service_account_is_its_workloads_and_its_services() -> None:
+    found = allows(entry(WEB, to={"service_account": "batch"}, ports=[8080]), waypoint=SHOP)
+    (at_pods,) = (spec for name, spec in found.items() if "service-cart" not in name)
+    assert at_pods["selector"] == CART_SELECTOR
+    assert at_pods["rules"] == [{**WEB_RULE, "to": [{"operation": {"ports": ["8080"]}}]}]
+    at_waypoint = found["ambient-allow-account-batch.service-cart"]
+    assert at_waypoint["rules"] == [{**WEB_RULE, "to": [{"operation": {"ports": ["80"]}}]}]
+
+
+def test_a_service_as_caller_is_the_accounts_of_its_pods() -> None:
+    far = NamespaceFacts((service("grafana"),), (workload("grafana", "a"), workload("two", "b", app="grafana")))
+    facts = Facts({**FACTS.namespaces, "ops": far})
+    (rule,) = rules(entry({"service": "ops/grafana"}), facts=facts)
+    assert rule == calls_from(principals=["cluster.local/ns/ops/sa/a", "cluster.local/ns/ops/sa/b"])
+
+
+def test_without_a_cluster_ports_are_taken_to_be_the_same() -> None:
+    said = entry(WEB, to={"service": "cart", "selector": {"app": "cart"}}, ports=[80])
+    for name in ("service-cart", "service-cart.waypoint"):
+        assert rules(said, name=name, facts=None, waypoint=SHOP) == [
+            {**WEB_RULE, "to": [{"operation": {"ports": ["80"]}}]}
+        ]
+
+
+def test_long_names_have_labels_that_kubernetes_takes() -> None:
+    names = ["a" * 62 + end for end in "xy"]
+    values = {
+        item.object["metadata"]["labels"]["ambient.alauda.io/intent"]
+        for name in names
+        for item in compiled(entry(WEB, to={"service": name, "selector": {"app": name}}), facts=None)
+        if not item.patch
+    }
+    assert len(values) == 2 and {len(value) for value in values} == {63}
+
+
+PLACE = "ambient_mesh.namespaces[0].access[0]"
+
+
+@pytest.mark.parametrize(
+    ("said", "facts", "says"),
+    [
+        (entry(), None, f"{PLACE}.to.selector: which pods to close is not known without a cluster. Write"),
+        (
+            entry(to={"service_account": "batch"}),
+            None,
+            f"{PLACE}.to.service_account: what runs as a service account only a cluster knows. Give",
+        ),
+        (
+            entry({"service": "web"}, to=""),
+            None,
+            f"{PLACE}.from[0].service: as which service accounts the pods of Service shop/web call is not known",
+        ),
+        (
+            entry(to={"service": "card"}),
+            FACTS,
+            f"{PLACE}.to.service: there is no Service shop/card with pods. Did",
+        ),
+        (entry(), seen([]), f"{PLACE}.to.service: there is no Service shop/cart with pods. Create it first"),
+        (entry(), seen([Service("cart", {})]), f"{PLACE}.to: the Service has no selector: which pods to close"),
+        (
+            entry(to={"service": "cart", "selector": {"app": "other"}}),
+            FACTS,
+            f"{PLACE}.to.selector: the Service has another selector: app=cart. Correct it",
+        ),
+        (entry(ports=[8080]), FACTS, f"{PLACE}.ports: Service shop/cart has no port 8080. Did you mean 80?"),
+        (
+            entry(ports=[80]),
+            seen([HTTP], [workload("cart")]),
+            f"{PLACE}.ports: no pod of Service shop/cart says the number of the named port behind 80. Name it",
+        ),
+        (
+            entry(to={"service_account": "bach"}),
+            FACTS,
+            f"{PLACE}.to.service_account: nothing in shop runs as service account bach. Did you mean batch?",
+        ),
+        (
+            entry(to={"service_account": "batch"}),
+            seen([HTTP], [CART_POD, workload("two", "other", app="cart")]),
+            f"{PLACE}.to.service_account: Service shop/cart leads to pods of several service accounts: batch, other",
+        ),
+        (entry({"service": "wep"}), FACTS, f"{PLACE}.from[0].service: there is no Service shop/wep with pods. Did you"),
+        (
+            entry({"service": "cart"}),
+            seen([HTTP]),
+            f"{PLACE}.from[0].service: nothing runs behind Service shop/cart: as whom it calls is not known. Deploy",
+        ),
+    ],
+)
+def test_what_cannot_be_known_is_one_error_with_its_place(said: Any, facts: Facts | None, says: str) -> None:
+    told = refused(declared({"state": "l4", "access": [said]}, waypoints=[]), facts)
+    assert told.startswith(says), told
+    assert "\n" not in told
+
+
+def test_a_second_service_behind_the_waypoint_would_be_a_side_door() -> None:
+    all_of_it = serves("all", Port(80, 8080), app="cart")
+
+    def value(*access: Any, **shop: Any) -> dict[str, Any]:
+        return declared({"state": "l7", "access": list(access), **shop}, waypoints=[SHOP])
+
+    facts = seen([HTTP, all_of_it], [CART_POD])
+    says = f"{PLACE}.to: Service shop/all leads to the same pods, and everybody may call it. Say who may call it"
+    assert refused(value(entry()), facts).startswith(says)
+    assert items(value(entry(), default_deny=True), facts)
+    assert items(value(entry(), entry(to={"service": "all"})), facts)
+    assert items(value(entry(), entry(to="")), facts)
+    assert items(value(entry()), seen([HTTP, replace(all_of_it, headless=True)], [CART_POD]))
+
+
+def test_http_keys_of_an_account_without_a_service_behind_a_waypoint_are_refused() -> None:
+    batch = workload("job", "batch")
+    value = declared(
+        {"state": "l7", "access": [entry(to={"service_account": "batch"}, methods=["GET"])]}, waypoints=[SHOP]
+    )
+    says = f"{PLACE}.methods: needs a waypoint. Bind it under services, or say state: l7"
+    assert refused(value, seen([], [batch])) == says
