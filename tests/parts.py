@@ -11,6 +11,7 @@ PYTHON = ".venv/bin/python"
 CLUSTER = {"AMBIENT_DIR": str(Path(__file__).resolve().parents[1] / "build/test")}
 ENVIRONMENT = (PYTHON, "tests/environment/env.py")
 ROUTING = "tests/cluster/test_routing_client.py"
+ORACLE = "tests/cluster/test_oracle.py"
 TEST_CLUSTER = ("--name", "ambient-test", "--dir", "build/test")
 
 
@@ -107,6 +108,13 @@ def parts(*, fresh: bool) -> tuple[Part, ...]:
             (pytest("tests/cluster", f"--ignore={ROUTING}"),),
             needs=("environment",),
             environment=CLUSTER,
+        ),
+        Part(
+            "oracle",
+            (pytest(ORACLE),),
+            needs=("environment",),
+            environment={**CLUSTER, "AMBIENT_ORACLE_CASES": "300"},
+            long=True,
         ),
         Part("cluster-long", (pytest(ROUTING),), needs=("environment",), environment=CLUSTER, long=True),
         Part("kills", (pytest("tests/kills"),), needs=("environment",), environment=CLUSTER),

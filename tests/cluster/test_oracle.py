@@ -1,0 +1,48 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Our reading of policies against the waypoint that enforces them: generated cases, the waypoint is right.
+
+AMBIENT_ORACLE_CASES: how many, AMBIENT_ORACLE_SEED: which ones.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from oracle import generate
+from oracle.running import Oracle, Verdict
+
+DIRECTORY = Path(__file__).resolve().parents[2] / os.environ.get("AMBIENT_DIR", "build/test")
+CASES = int(os.environ.get("AMBIENT_ORACLE_CASES", "60"))
+SEED = int(os.environ.get("AMBIENT_ORACLE_SEED", "7"))
+FEWEST = 0.2  # of all cases, that are let through, and that are refused
+
+
+@pytest.fixture(scope="module")
+def verdicts(mesh: None, environment: dict[str, Any], images: dict[str, Any]) -> Iterator[list[Verdict]]:
+    """What became of each case."""
+    if not environment["source"].startswith("kind"):
+        pytest.skip(f"the cluster's source is {environment['source']}: the test client is loaded onto kind nodes only")
+    with Oracle(DIRECTORY, images["echo"]["ref"]) as oracle:
+        yield oracle.run(generate.plan(CASES, SEED))
+
+
+def test_the_policies_have_decided_each_case(verdicts: list[Verdict]) -> None:
+    astray = [each for each in verdicts if not each.decided or not each.route.endswith(f"/{each.group.waypoint}")]
+    assert not astray, "\n".join(map(str, astray))
+
+
+def test_both_answers_are_frequent(verdicts: list[Verdict]) -> None:
+    through = sum(each.status == 200 for each in verdicts)
+    print(f"oracle, seed {SEED}: {through} of {len(verdicts)} cases let through by the waypoint, the others refused")
+    assert len(verdicts) == CASES
+    assert FEWEST * CASES < through < (1 - FEWEST) * CASES
+
+
+def test_we_say_what_the_waypoint_does(verdicts: list[Verdict]) -> None:
+    wrong = [each for each in verdicts if each.decided and not each.agrees]
+    assert not wrong, f"{len(wrong)} of {len(verdicts)}:\n" + "\n".join(map(str, wrong))
