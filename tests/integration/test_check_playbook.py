@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -48,8 +49,8 @@ all:
     }
     program = str(Path(sys.executable).parent / "ansible-playbook")
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [program, "-i", str(inventory), "alauda.ambient.check", *arguments]
+    def run(*arguments: str, playbook: str = "alauda.ambient.check") -> subprocess.CompletedProcess[str]:
+        command = [program, "-i", str(inventory), playbook, *arguments]
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
     return run
@@ -112,3 +113,66 @@ east:
     assert "  91 checks: 88 pass, 1 error, 2 skipped\n" in run.stdout
     assert '"findings"' not in text
     assert "Traceback" not in text
+
+
+def test_a_tree_is_looked_through_without_a_cluster(play: Play, tmp_path: Path) -> None:
+    tree = tmp_path / "deploy"
+    tree.mkdir()
+    (tree / "policy.yaml").write_text("""\
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop, labels: {istio.io/dataplane-mode: ambient}}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: it, namespace: shop}
+spec: {rules: [{to: [{operation: {methods: [GET]}}]}]}
+""")
+    run = play("-e", f"ambient_check_tree={tree}", "-e", '{"ambient_kubeconfig": "/does/not/exist"}')
+
+    assert run.returncode == 2
+    text = run.stdout + run.stderr
+    what = "AMB0701 AuthorizationPolicy shop/it: ztunnel enforces it and knows no HTTP"
+    (error,) = [line for line in text.splitlines() if line.startswith("[ERROR]")]
+    assert error.startswith(f"[ERROR]: Task failed: Action failed: {what}")
+    assert "    pass    AMB0702 ztunnel's policies allow or deny: as written" in run.stdout
+    assert "    skipped AMB0734 istiod accepts policies and waypoints: manifests have no status" in run.stdout
+    assert "AMB0101" not in run.stdout
+
+
+def test_another_phase_can_be_asked_for(play: Play) -> None:
+    run = play("-e", '{"ambient_guard_phases": ["policies"]}')
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "  37 checks: 37 pass" in run.stdout.splitlines()
+
+
+def test_the_guard_judges_what_the_roles_have_computed(play: Play, tmp_path: Path) -> None:
+    objects = tmp_path / "work" / "objects"
+    objects.mkdir(parents=True)
+    label = {"istio.io/dataplane-mode": "ambient"}
+    shop = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default", "labels": label}}
+    rules = [{"to": [{"operation": {"methods": ["GET"]}}]}]
+    policy = {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": "it", "namespace": "default"},
+        "spec": {"rules": rules},
+    }
+    patch = {"object": shop, "patch": True, "manager": "alauda.ambient/enrolment"}
+    (objects / "namespaces.json").write_text(json.dumps({"role": "namespaces", "items": [patch]}))
+    (objects / "policies.json").write_text(json.dumps({"role": "policies", "items": [{"object": policy}]}))
+    playbook = tmp_path / "guard.yml"
+    playbook.write_text(
+        "- {hosts: all, gather_facts: false, roles: [alauda.ambient.guard], module_defaults: "
+        "{group/alauda.ambient.ambient: {kubeconfig: '{{ ambient_kubeconfig }}'}}}"
+    )
+
+    refused = play(playbook=str(playbook))
+    live = play("-e", "ambient_guard_policies=live", playbook=str(playbook))
+
+    assert refused.returncode == 2, refused.stdout
+    assert (
+        "error   AMB0701 ztunnel's policies speak of connections only: AuthorizationPolicy default/it" in refused.stdout
+    )
+    assert live.returncode == 0, live.stdout
