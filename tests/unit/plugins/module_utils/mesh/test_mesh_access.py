@@ -116,7 +116,7 @@ def test_where_the_pods_are_not_locked_down_http_rules_open_nothing_past_the_way
 
 
 def test_ports_that_are_called_past_the_waypoint_are_not_opened_by_http_rules() -> None:
-    direct = {"exceptions": [{"allow": "direct", "ports": [9000]}]}
+    direct: dict[str, Any] = {"exceptions": [{"allow": "direct", "ports": [9000]}]}
     (rule,) = rules(entry(WEB, methods=["GET"]), waypoint=SHOP, **direct)
     assert rule == {**WEB_RULE, "to": [{"operation": {"notPorts": ["9000"]}}]}
     (rule,) = rules(entry(WEB, methods=["GET"], ports=[80, 81]), waypoint=SHOP, **direct)

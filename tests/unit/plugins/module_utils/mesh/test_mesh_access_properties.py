@@ -144,7 +144,11 @@ def test_the_order_says_nothing_and_saying_it_twice_neither(value: dict[str, Any
     assert text(with_access(value, shuffled)) == text(value)
 
 
-CLAIMS = ({}, {"iss": "b", "sub": "x", "aud": "shop", "groups": ["admin"]}, {"iss": "https://a.example", "sub": "x"})
+CLAIMS: tuple[dict[str, Any], ...] = (
+    {},
+    {"iss": "b", "sub": "x", "aud": "shop", "groups": ["admin"]},
+    {"iss": "https://a.example", "sub": "x"},
+)
 REQUESTS = [
     {"method": method, "path": path, "host": host, "claims": claims}
     for method in METHODS
