@@ -177,6 +177,19 @@ class TestThroughTheWaypoint:
         assert ask(world).total.on == {word}
         assert ask(world, **request_).verdict is ALLOWED
 
+    @pytest.mark.parametrize(
+        ("on", "space", "verdict"),
+        [
+            ("Gateway/waypoint", "shop", DENIED),
+            ("Gateway/other", "shop", ALLOWED),
+            ("GatewayClass/istio-waypoint", "istio-system", DENIED),
+            ("GatewayClass/istio-waypoint", "shop", ALLOWED),
+            ("Service/cart", "istio-system", ALLOWED),
+        ],
+    )
+    def test_what_a_policy_is_attached_to(self, on: str, space: str, verdict: Verdict) -> None:
+        assert ask(bound(policy("no", may(), on=on, space=space, action="DENY"))).verdict is verdict
+
     def test_the_address_of_a_connection_is_known_to_ztunnel_alone(self) -> None:
         rule = {"from": [{"source": {"ipBlocks": ["10.0.0.0/8"]}}]}
         assert ask(bound(policy("w", rule, on="Service/cart"))).verdict is DENIED
