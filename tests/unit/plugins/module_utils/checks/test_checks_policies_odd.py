@@ -113,6 +113,16 @@ def test_sidecars_enforce_what_is_not_in_ambient_mode(world: Any, examine: Any) 
     assert [str(each) for each in ambient.findings] == []
 
 
+@pytest.mark.parametrize("code", ["AMB0708", "AMB0709", "AMB0720", "AMB0721"])
+@pytest.mark.parametrize("unfit", [{"status": {}}, {parts.FOR: "none"}], ids=str)
+def test_a_waypoint_that_no_call_passes_is_in_nobodys_way(world: Any, examine: Any, code: str, unfit: Any) -> None:
+    case = next(case for case in cases.CASES if case.code == code)
+    ill = parts.changed(parts.mesh(), case.bad)
+
+    assert examine(world(*ill), code).findings != []
+    assert examine(world(*parts.changed(ill, [parts.waypoint(**unfit)])), code).findings == []
+
+
 def test_pods_that_something_unknown_makes_are_selected(world: Any, examine: Any) -> None:
     owner = {"kind": "ReplicaSet", "name": "rollout-1", "apiVersion": "apps/v1", "uid": "1"}
     metadata = {"name": "r-1", "namespace": "shop", "labels": {"app": "rolled"}, "ownerReferences": [owner]}
