@@ -92,10 +92,10 @@ def wave_of(obj: Mapping[str, Any], patch: bool = False) -> int:
     if patch:
         return ENROLMENT if kind == "Namespace" else USE_WAYPOINT
     if kind == "DaemonSet":
-        name = str((obj.get("metadata") or {}).get("name"))
+        name = str(_mapping(obj.get("metadata")).get("name"))
         return CNI if name.startswith("istio-cni") else ZTUNNEL
     if kind == "Gateway":
-        waypoint = str((obj.get("spec") or {}).get("gatewayClassName", "")).startswith("istio-waypoint")
+        waypoint = str(_mapping(obj.get("spec")).get("gatewayClassName", "")).startswith("istio-waypoint")
         return WAYPOINTS if waypoint else POLICIES
     if _narrows(obj):
         return LOCK_DOWN
@@ -117,11 +117,16 @@ def title(wave: int) -> str:
     return TITLES.get(wave, "wave")
 
 
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """Nothing where a manifest has another shape: the API server says so, this module does not."""
+    return value if isinstance(value, Mapping) else {}
+
+
 def _narrows(obj: Mapping[str, Any]) -> bool:
     kind = obj.get("kind")
-    spec = obj.get("spec") or {}
+    spec = _mapping(obj.get("spec"))
     if kind == "PeerAuthentication":
-        return bool((spec.get("mtls") or {}).get("mode") == "STRICT")
+        return bool(_mapping(spec.get("mtls")).get("mode") == "STRICT")
     if kind == "AuthorizationPolicy":
         return bool(spec.get("action", "ALLOW") == "DENY" or not spec.get("rules"))
     return False

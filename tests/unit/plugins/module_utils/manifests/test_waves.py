@@ -48,6 +48,12 @@ def test_every_kind_has_its_wave(manifest: dict[str, Any], wave: int) -> None:
     assert wave_of(manifest) == wave
 
 
+@pytest.mark.parametrize("kind", ["PeerAuthentication", "AuthorizationPolicy", "Gateway", "ConfigMap"])
+@pytest.mark.parametrize("spec", ["STRICT", [], 1, {"mtls": "STRICT"}, {"rules": 1}])
+def test_a_manifest_of_another_shape_has_a_wave_too(kind: str, spec: Any) -> None:
+    assert wave_of({**obj("security.istio.io/v1", kind), "spec": spec}) in (-10, 40, 70)
+
+
 def test_patches_come_late() -> None:
     assert wave_of(obj("v1", "Namespace"), patch=True) == 50
     assert wave_of(obj("v1", "Service"), patch=True) == 60
