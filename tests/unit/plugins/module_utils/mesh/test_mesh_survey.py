@@ -164,6 +164,7 @@ def test_policies_of_others_are_seen_and_ours_are_not() -> None:
             thing("AuthorizationPolicy", "theirs", spec={"rules": names_x, "selector": {"matchLabels": {"app": "a"}}}),
             thing("AuthorizationPolicy", "at-service", spec={"targetRefs": [{"kind": "Service"}]}),
             thing("AuthorizationPolicy", "ambient-only-waypoint-1", spec={"action": "DENY"}, **ours),
+            thing("AuthorizationPolicy", "ambient-allow-service-cart", spec={"action": "ALLOW"}, **ours),
             thing("AuthorizationPolicy", "plain-manifest", spec={"action": "DENY"}, **ours),
             thing("AuthorizationPolicy", "everywhere", "istio-system"),
             thing("AuthorizationPolicy", "istiod", "istio-system", {"selector": {"matchLabels": {"app": "istiod"}}}),
