@@ -50,7 +50,8 @@ def in_steps(
         kept = [item for item in target if _of_access(item) and item not in coming]
         first = _united(opened, kept, admit(new.waypoints(), as_policies(behind_waypoints(kept, target))))
     if going:  # who is no longer let in stays closed while the way moves
-        first = _united(first, [item for item in target if _denies(item) and _is_attached(item)])
+        at_waypoints = [item for item in target if new.default_deny and _is_attached(item)]
+        first = _united(first, at_waypoints)
         first = _united(first, going, admit(new.waypoints(), as_policies(at_pods(going))))
     return [first, *_softly(first, target)] if _differ(first, target) else [list(target)]
 
