@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a pattern of a policy fits a text or a path, and paths as a waypoint sees them.
+"""Whether a pattern of a policy fits a text, a path or a token's principal, and paths as a waypoint sees them.
 
 A waypoint makes a path normal before any policy sees it (meshConfig.pathNormalization as it is by default, BASE). All
 of it was seen on an Envoy, by tests/cluster/test_oracle.py.
@@ -28,6 +28,20 @@ def text_fits(pattern: str, value: str, present: bool = False) -> bool:
     if pattern.endswith("*"):
         return value.startswith(pattern[:-1])
     return value == pattern
+
+
+def principal_fits(pattern: str, issuer: str, subject: str) -> bool:
+    """Whether a token of this issuer for this subject is meant by `ISSUER/SUBJECT`, where either end may be a star."""
+    if not issuer or not subject:
+        return False
+    wanted, slash, rest = pattern.rpartition("/")
+    if pattern == "*":
+        return True
+    if pattern.startswith("*"):
+        return (text_fits(wanted, issuer) and rest == subject) if slash else subject.endswith(pattern[1:])
+    if pattern.endswith("*"):
+        return (wanted == issuer and text_fits(rest, subject)) if slash else issuer.startswith(pattern[:-1])
+    return (wanted, rest) == (issuer, subject) if slash else False
 
 
 @lru_cache(maxsize=4096)

@@ -82,6 +82,8 @@ class _Parts:
         for entry in entries:
             open_keys = [key for key in _WORDS if self._is_open(key) and (entry.get(key) or entry.get(_not(key)))]
             rest = {key: value for key, value in entry.items() if key not in {*open_keys, *map(_not, open_keys)}}
+            if open_keys and self._proxy is Proxy.ZTUNNEL:  # it is not left with what it does not understand
+                rest = {key: value for key, value in rest.items() if key not in (*HTTP_OPERATIONS, *HTTP_SOURCES)}
             if any(_excluded(entry, key) for key in open_keys):
                 continue
             loose.append(rest)

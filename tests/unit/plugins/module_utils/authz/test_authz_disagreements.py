@@ -1,8 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where we once read policies otherwise than a real waypoint did: a policy, a call, and what the waypoint said.
+"""Where we once read policies otherwise than a real proxy did: a policy, a call, and what the proxy said.
 
-They were found by tests/cluster/test_oracle.py on Istio 1.31.0 with Envoy 1.40.0. All policies here allow.
+They were found by tests/cluster/test_oracle.py on Istio 1.31.0 with Envoy 1.40.0, whose policies here all allow, and by
+test_oracle_ztunnel.py with a ztunnel of the time after 1.31.0.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.authz.deciding import decide
-from ansible_collections.alauda.ambient.plugins.module_utils.authz.matching import Call, Proxy
+from ansible_collections.alauda.ambient.plugins.module_utils.authz.matching import Call, Proxy, matches
+from ansible_collections.alauda.ambient.plugins.module_utils.authz.unknowns import PORT, read
 from ansible_collections.alauda.ambient.plugins.module_utils.authz.world import Policy, Target
 
 ALICE = {
@@ -30,6 +32,11 @@ CAROL = {"iss": "https://issuer.test", "sub": "team/carol", "permission": "a b",
 def allowed(rule: Mapping[str, Any], call: Call) -> bool:
     policy = Policy("oracle", "policy", "ALLOW", None, (Target("Service", "cart"),), (rule,))
     return decide([policy], call, Proxy.WAYPOINT).allowed
+
+
+def denied_by_ztunnel(rule: Mapping[str, Any], call: Call) -> bool:
+    policy = Policy("oracle", "policy", "DENY", {"app": "cart"}, (), (rule,))
+    return not decide([policy], call, Proxy.ZTUNNEL).allowed
 
 
 def on_paths(*paths: str) -> dict[str, Any]:
@@ -155,3 +162,42 @@ def test_ports_are_those_of_the_service(port: str, verdict: bool) -> None:
     call = Call(port=80)  # of a Service that leads to port 8080 of its pods
     assert allowed({"to": [{"operation": {"ports": [port]}}]}, call) is verdict
     assert allowed(when("destination.port", port), call) is verdict
+
+
+HTTP = {"to": [{"operation": {"methods": ["GET", "POST"]}}]}
+FROM_ORACLE = {"from": [{"source": {"namespaces": ["oracle"]}}]}
+
+
+@pytest.mark.parametrize(
+    ("rule", "verdict"),
+    [
+        (HTTP, False),
+        ({**FROM_ORACLE, **HTTP}, False),
+        ({**FROM_ORACLE, **when("request.headers[x]", "y")}, False),
+        ({"to": [{"operation": {"methods": ["GET"], "ports": ["8080"]}}]}, True),
+        ({"to": [{"operation": {"methods": ["GET"], "notPorts": ["9090"]}}]}, True),
+        ({"to": [{"operation": {"methods": ["GET"]}}, {"operation": {"ports": ["8080"]}}]}, True),
+        ({"from": [{"source": {"notRequestPrincipals": ["*"]}}]}, False),
+        ({"from": [{"source": {"trustDomains": ["cluster.local"]}}]}, False),
+        ({"from": [{"source": {"trustDomains": ["other.local"], "namespaces": ["oracle"]}}]}, True),
+        (when("source.serviceAccount", "web"), False),
+        (FROM_ORACLE, True),
+        ({}, True),
+    ],
+)
+def test_ztunnel_denies_nothing_by_what_it_does_not_understand(rule: Mapping[str, Any], verdict: bool) -> None:
+    assert denied_by_ztunnel(rule, Call("cluster.local/ns/oracle/sa/web", 8080, method="GET")) is verdict
+
+
+def test_ztunnel_allows_nobody_for_a_trust_domain() -> None:
+    rule = {"from": [{"source": {"trustDomains": ["cluster.local"]}}]}
+    policy = Policy("oracle", "policy", "ALLOW", {"app": "cart"}, (), (rule,))
+    assert not decide([policy], Call("cluster.local/ns/oracle/sa/web", 8080), Proxy.ZTUNNEL).allowed
+
+
+def test_ztunnel_may_deny_by_a_port_that_is_not_known_yet() -> None:
+    rule = {"to": [{"operation": {"methods": ["GET"], "ports": ["8080"]}}]}
+    reading = read(rule, frozenset({PORT}), Proxy.ZTUNNEL)
+    assert (reading.surely, reading.on) == (None, {PORT})
+    assert reading.maybe is not None
+    assert matches(reading.maybe, Call(), Proxy.ZTUNNEL, "DENY", "oracle")
