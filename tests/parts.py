@@ -11,7 +11,7 @@ PYTHON = ".venv/bin/python"
 CLUSTER = {"AMBIENT_DIR": str(Path(__file__).resolve().parents[1] / "build/test")}
 ENVIRONMENT = (PYTHON, "tests/environment/env.py")
 ROUTING = "tests/cluster/test_routing_client.py"
-ORACLE = "tests/cluster/test_oracle.py"
+ORACLE = ("tests/cluster/test_oracle.py", "tests/cluster/test_oracle_ztunnel.py")
 TEST_CLUSTER = ("--name", "ambient-test", "--dir", "build/test")
 
 
@@ -111,7 +111,7 @@ def parts(*, fresh: bool) -> tuple[Part, ...]:
         ),
         Part(
             "oracle",
-            (pytest(ORACLE),),
+            (pytest(*ORACLE),),
             needs=("environment",),
             environment={**CLUSTER, "AMBIENT_ORACLE_CASES": "300"},
             long=True,

@@ -4,33 +4,17 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import vocabulary as words
 from .cases import Group, Plan, Request
+from .rules import PORTS, Chance, a_rule
 
 PER_SERVICE = 10
 OPEN, GATED = "open", "gated"  # the waypoints; policies for all Services are attached to the second one
 CANARY_HEADER = "x-canary"
 _NEAR = 0.7  # how often a call takes up what a rule says
-_VALIDATED_APART = {"serviceAccounts": ("principals", "namespaces")}  # istiod refuses both in one source
-
-
-class Chance(random.Random):
-    """Gives each condition once before any comes twice: there are too many for luck alone."""
-
-    def __init__(self, seed: int) -> None:
-        super().__init__(seed)
-        self._left: list[str] = []
-
-    def condition(self) -> str:
-        """The key of the next condition."""
-        if not self._left:
-            keys = [*CONDITIONS, *words.CLAIMS]
-            self._left = self.sample(keys, len(keys))
-        return self._left.pop()
 
 
 def plan(cases: int, seed: int) -> Plan:
@@ -40,13 +24,13 @@ def plan(cases: int, seed: int) -> Plan:
     groups = []
     for at in range(-(-cases // PER_SERVICE)):
         count = min(PER_SERVICE, cases - at * PER_SERVICE)
-        groups.append(_group(chance, f"s{at:02}", GATED if at % 6 == 5 else OPEN, count, shared))
+        groups.append(group(chance, f"s{at:02}", GATED if at % 6 == 5 else OPEN, count, shared))
     return Plan(tuple(groups), tuple(shared))
 
 
 def _shared_deny(chance: Chance) -> dict[str, Any]:
     """For all but those calls that ask whether the waypoint is ready."""
-    rules = [_rule(chance, "") for _one in range(2)]
+    rules = [a_rule(chance, "") for _one in range(2)]
     others = {"key": f"request.headers[{CANARY_HEADER}]", "notValues": ["*"]}
     rules = [{**rule, "when": [*rule.get("when", ()), others]} for rule in rules]
     return _object("gated-a", "DENY", "Gateway", GATED, rules)
@@ -57,7 +41,15 @@ def _shared_allow() -> dict[str, Any]:
     return _object("gated-b", "ALLOW", "Gateway", GATED, rules)
 
 
-def _group(chance: Chance, service: str, waypoint: str, count: int, shared: Sequence[Mapping[str, Any]]) -> Group:
+def group(
+    chance: Chance,
+    service: str,
+    waypoint: str,
+    count: int,
+    shared: Sequence[Mapping[str, Any]] = (),
+    rule: Callable[[Chance, str], dict[str, Any]] = a_rule,
+) -> Group:
+    """A Service with policies by chance, whose rules `rule` gives."""
     shapes = [
         ["ALLOW"],
         ["DENY"],
@@ -67,13 +59,15 @@ def _group(chance: Chance, service: str, waypoint: str, count: int, shared: Sequ
         ["AUDIT", "ALLOW"],
     ]
     (shape,) = chance.choices(shapes, [5, 2, 4, 3, 2, 1])
-    policies = [_policy(chance, f"{service}-{at}", service, action) for at, action in enumerate(shape)]
+    policies = [_policy(chance, f"{service}-{at}", service, action, rule) for at, action in enumerate(shape)]
     near = [*policies, *(shared if waypoint == GATED else ())]
     requests = tuple(_request(chance, service, near) for _one in range(count))
     return Group(service, waypoint, tuple(policies), requests, chance.random() < 0.7)
 
 
-def _policy(chance: Chance, name: str, service: str, action: str) -> dict[str, Any]:
+def _policy(
+    chance: Chance, name: str, service: str, action: str, rule: Callable[[Chance, str], dict[str, Any]]
+) -> dict[str, Any]:
     form = chance.random()
     rules: list[dict[str, Any]]
     if form < 0.04 and action == "ALLOW":
@@ -81,7 +75,7 @@ def _policy(chance: Chance, name: str, service: str, action: str) -> dict[str, A
     elif form < 0.08:
         rules = [{}]
     else:
-        rules = [_rule(chance, service) for _one in range(chance.choice([1, 1, 2, 3]))]
+        rules = [rule(chance, service) for _one in range(chance.choice([1, 1, 2, 3]))]
     annotations = {"istio.io/dry-run": "true"} if action != "AUDIT" and chance.random() < 0.04 else {}
     return _object(name, action, "Service", service, rules, annotations)
 
@@ -95,83 +89,6 @@ def _object(
     spec = {"targetRefs": [ref], "action": action, **({"rules": list(rules)} if rules else {})}
     version = "security.istio.io/v1"
     return {"apiVersion": version, "kind": "AuthorizationPolicy", "metadata": metadata, "spec": spec}
-
-
-def _rule(chance: Chance, service: str) -> dict[str, Any]:
-    rule: dict[str, Any] = {}
-    parts = chance.choice([["from"], ["to"], ["to"], ["from", "to"], ["when"], ["to", "when"], ["from", "when"]])
-    if "from" in parts:
-        rule["from"] = [{"source": _source(chance)} for _one in range(chance.choice([1, 1, 2]))]
-    if "to" in parts:
-        rule["to"] = [{"operation": _operation(chance, service)} for _one in range(chance.choice([1, 1, 2]))]
-    if "when" in parts:
-        rule["when"] = [_condition(chance) for _one in range(chance.choice([1, 1, 2]))]
-    return rule
-
-
-SOURCES: Mapping[str, words.Examples] = {
-    "principals": words.PRINCIPALS,
-    "namespaces": words.NAMESPACES,
-    "serviceAccounts": words.ACCOUNTS,
-    "trustDomains": words.TRUST_DOMAINS,
-    "requestPrincipals": words.REQUEST_PRINCIPALS,
-    "ipBlocks": words.BLOCKS,
-    "remoteIpBlocks": words.BLOCKS,
-}
-PORTS: words.Examples = {"80": [80], "9090": [9090], "8080": [80], "8090": [9090]}
-CONDITIONS: Mapping[str, words.Examples] = {
-    "source.namespace": words.NAMESPACES,
-    "source.principal": words.PRINCIPALS,
-    "source.serviceAccount": words.ACCOUNTS,
-    "source.trustDomain": words.TRUST_DOMAINS,
-    "source.ip": words.BLOCKS,
-    "remote.ip": words.BLOCKS,
-    "destination.ip": words.BLOCKS,
-    "destination.port": PORTS,
-    "request.headers[x-role]": words.HEADERS,
-    "request.headers[X-Role]": words.HEADERS,
-}
-
-
-def operations(service: str) -> Mapping[str, words.Examples]:
-    """What an operation of a rule may say."""
-    return {"methods": words.METHODS, "paths": words.PATHS, "hosts": words.hosts(service), "ports": PORTS}
-
-
-def _source(chance: Chance) -> dict[str, Any]:
-    weights = [5, 4, 4, 2, 3, 2, 2]
-    keys = dict.fromkeys(chance.choices(list(SOURCES), weights, k=chance.choice([1, 1, 1, 2])))
-    for key, others in _VALIDATED_APART.items():
-        if key in keys:
-            keys = {each: None for each in keys if each not in others}
-    return {negated(key) if chance.random() < 0.3 else key: _some(chance, SOURCES[key]) for key in keys}
-
-
-def _operation(chance: Chance, service: str) -> dict[str, Any]:
-    tables = operations(service)
-    keys = dict.fromkeys(chance.choices(list(tables), [3, 5, 3, 2], k=chance.choice([1, 1, 2, 3])))
-    return {negated(key) if chance.random() < 0.25 else key: _some(chance, tables[key]) for key in keys}
-
-
-def _condition(chance: Chance) -> dict[str, Any]:
-    tables = {**CONDITIONS, **words.CLAIMS}
-    key = chance.condition()
-    form = chance.random()
-    condition: dict[str, Any] = {"key": key}
-    if form < 0.75:
-        condition["values"] = _some(chance, tables[key])
-    if form >= 0.65:
-        condition["notValues"] = _some(chance, tables[key])
-    return condition
-
-
-def negated(key: str) -> str:
-    """`notPaths` for `paths`."""
-    return f"not{key[0].upper()}{key[1:]}"
-
-
-def _some(chance: Chance, table: words.Examples) -> list[str]:
-    return chance.sample(sorted(table), min(len(table), chance.choice([1, 1, 2])))
 
 
 def _request(chance: Chance, service: str, policies: Sequence[Mapping[str, Any]]) -> Request:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,35 +31,39 @@ _BROUGHT = "authorizationpolicies.security.istio.io,requestauthentications.secur
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the waypoint did with a request, and what we say that it does."""
+    """What a proxy did with a request, and what we say that it does.
+
+    Attributes:
+        through: whether it let the request through; None where it was not the policies that answered.
+        said: the answer, or what went wrong.
+    """
 
     name: str
     group: Group
     request: Request
-    status: int  # 0: no answer
+    through: bool | None
     route: str
-    said: str  # the body, or what went wrong
+    said: str
     ours: Decision
 
     @property
-    def decided(self) -> bool:
-        """Whether it was the policies that answered: let through, or refused by them."""
-        return self.status == 200 or (self.status == 403 and self._refused)
-
-    @property
-    def _refused(self) -> bool:
-        return self.said.startswith("RBAC") or self.request.method == "HEAD"
-
-    @property
     def agrees(self) -> bool:
-        return self.ours.allowed == (self.status == 200)
+        """Whether we say the same."""
+        return self.ours.allowed == self.through
 
     def __str__(self) -> str:
-        policies = json.dumps([each["spec"] for each in self.group.policies])
+        policies = json.dumps([{**each["spec"], "targetRefs": None} for each in self.group.policies])
         tokens = "tokens are read" if reads_tokens(self.group) else "tokens are not read"
         ours = f"we say {'allowed' if self.ours.allowed else 'denied'}: {self.ours.reason}"
-        lines = [f"{self.name} at {self.group.waypoint}, {tokens}: {self.request}"]
-        return "\n  ".join([*lines, f"the waypoint {self.status} {self.said[:300]!r}", ours, policies])
+        lines = [f"{self.name} {self.route}, {tokens}: {self.request}"]
+        return "\n  ".join([*lines, f"the proxy lets it through: {self.through}, {self.said[:200]!r}", ours, policies])
+
+
+def let_through(request: Request, answer: Mapping[str, Any]) -> bool | None:
+    """Whether a waypoint has: its policies refuse with words of their own, which an answer to HEAD cannot have."""
+    if answer["status"] == 403 and (answer["body"].startswith("RBAC") or request.method == "HEAD"):
+        return False
+    return True if answer["status"] == 200 else None
 
 
 class BatchClient(RoutingClient):
@@ -77,6 +81,17 @@ class BatchClient(RoutingClient):
         """Of the pod that calls."""
         words = ("get", "pod", self._idle_pod("client"), f"--namespace={self.namespace}")
         return self.kubectl.run(*words, "--output=jsonpath={.status.podIP}")
+
+
+def listing(kubectl: Kubectl) -> Callable[[str, str], list[Any]]:
+    """All objects of a kind, as the world is read by."""
+
+    def listed(version: str, kind: str) -> list[Any]:
+        group, _slash, version = version.rpartition("/")
+        items: list[Any] = kubectl.get(f"{kind}.{version}.{group}" if group else kind, "--all-namespaces")["items"]
+        return items
+
+    return listed
 
 
 class Oracle:
@@ -112,7 +127,7 @@ class Oracle:
         self._apply(objects.policies(plan, self._key.jwks(), self._word))
         self._wait()
         answers = self._ask({name: (group.service, request) for name, (group, request) in plan.requests.items()})
-        world, source = read_cluster(self._listing), self._client.address()
+        world, source = read_cluster(listing(self._kubectl)), self._client.address()
         return [self._verdict(world, source, name, *case, answers[name]) for name, case in plan.requests.items()]
 
     @property
@@ -133,8 +148,8 @@ class Oracle:
         )
         call = call_of(group, request, source, address)
         ours = decide(world.at_waypoint(waypoint, service), call, Proxy.WAYPOINT)
-        said = answer["error"] or answer["body"]
-        return Verdict(name, group, request, answer["status"], answer["route"], said, ours)
+        said = f"{answer['status']} {answer['error'] or answer['body']}"
+        return Verdict(name, group, request, let_through(request, answer), answer["route"], said, ours)
 
     def _ask(self, cases: Mapping[str, tuple[str, Request]]) -> dict[str, Any]:
         requests = [
@@ -181,13 +196,6 @@ class Oracle:
     def _not_accepted(self) -> list[str]:
         found = self._kubectl.get("authorizationpolicies.security.istio.io", f"--namespace={NAMESPACE}")["items"]
         return [each["metadata"]["name"] for each in found if not _accepted(each)]
-
-    def _listing(self, version: str, kind: str) -> list[Any]:
-        group, _slash, version = version.rpartition("/")
-        items: list[Any] = self._kubectl.get(f"{kind}.{version}.{group}" if group else kind, "--all-namespaces")[
-            "items"
-        ]
-        return items
 
     def _apply(self, items: Sequence[Any]) -> None:
         self._kubectl.apply({"apiVersion": "v1", "kind": "List", "items": list(items)}, manager=_MANAGER)

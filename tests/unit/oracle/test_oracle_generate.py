@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.authz.deciding import Decision
-from ansible_collections.alauda.ambient.plugins.module_utils.authz.matching import Proxy
-from oracle import generate, objects, vocabulary
+from ansible_collections.alauda.ambient.plugins.module_utils.authz.matching import Proxy, says_http
+from oracle import generate, l4, objects, vocabulary
+from oracle import rules as rule_tables
 from oracle.cases import Group, Plan, Request
-from oracle.running import Verdict, call_of
+from oracle.running import Verdict, call_of, let_through
 
 CALLER = vocabulary.IDENTITIES[0]
+ALLOWED = Decision(True, Proxy.WAYPOINT, "")
 
 
 def specs(plan: Plan) -> list[dict[str, Any]]:
@@ -43,11 +45,11 @@ def test_every_form_is_among_300_cases() -> None:
     sources = [each["source"] for rule in rules(plan) for each in rule.get("from", ())]
     operations = [each["operation"] for rule in rules(plan) for each in rule.get("to", ())]
     conditions = {each["key"] for rule in rules(plan) for each in rule.get("when", ())}
-    for tables, found in ((generate.SOURCES, sources), (generate.operations("s"), operations)):
+    for tables, found in ((rule_tables.SOURCES, sources), (rule_tables.operations("s"), operations)):
         said = {key for each in found for key in each}
-        assert all(said & {key, generate.negated(key)} for key in tables)
+        assert all(said & {key, rule_tables.negated(key)} for key in tables)
         assert said & set(tables) and said - set(tables)
-    assert conditions >= {*generate.CONDITIONS, *vocabulary.CLAIMS}
+    assert conditions >= {*rule_tables.CONDITIONS, *vocabulary.CLAIMS}
     assert {spec["action"] for spec in specs(plan)} == {"ALLOW", "DENY", "AUDIT"}
     assert any("rules" not in spec for spec in specs(plan)) and {} in list(rules(plan))
     assert {group.waypoint for group in plan.groups} == {generate.OPEN, generate.GATED}
@@ -81,18 +83,33 @@ def test_a_call_is_the_request_as_the_waypoint_sees_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "said", "method", "decided"),
+    ("status", "said", "method", "through"),
     [
         (200, "", "GET", True),
-        (403, "RBAC: access denied", "GET", True),
-        (403, "", "HEAD", True),
-        (403, "the application says no", "GET", False),
-        (401, "Jwt is expired", "GET", False),
-        (0, "no answer within 10s", "GET", False),
+        (403, "RBAC: access denied", "GET", False),
+        (403, "", "HEAD", False),
+        (403, "the application says no", "GET", None),
+        (401, "Jwt is expired", "GET", None),
+        (0, "", "GET", None),
     ],
 )
-def test_only_an_answer_of_the_policies_counts(status: int, said: str, method: str, decided: bool) -> None:
-    group, request = Group("cart", generate.OPEN, (), ()), Request(CALLER, 80, method, "/", "cart")
-    verdict = Verdict("cart/0", group, request, status, "", said, Decision(True, Proxy.WAYPOINT, ""))
-    assert verdict.decided is decided
-    assert verdict.agrees is (status == 200)
+def test_only_an_answer_of_the_policies_counts(status: int, said: str, method: str, through: bool | None) -> None:
+    request = Request(CALLER, 80, method, "/", "cart")
+    assert let_through(request, {"status": status, "body": said}) is through
+
+
+def test_we_agree_where_we_say_the_same() -> None:
+    group, request = Group("cart", generate.OPEN, (), ()), Request(CALLER, 80, "GET", "/", "cart")
+    verdicts = [Verdict("cart/0", group, request, through, "", "", ALLOWED) for through in (True, False, None)]
+    assert [each.agrees for each in verdicts] == [True, False, False]
+
+
+def test_rules_for_ztunnel_say_little_of_http_and_not_nothing_either() -> None:
+    plan = l4.plan(300, 7)
+    found = list(rules(plan))
+    http = [rule for rule in found if says_http(rule)]
+    assert len(plan.requests) == 300 and 0 < len(http) < len(found) / 2
+    selectors = {spec["selector"]["matchLabels"]["app"] for spec in specs(plan)}
+    assert selectors == {group.service for group in plan.groups} and not any(
+        "targetRefs" in spec for spec in specs(plan)
+    )
