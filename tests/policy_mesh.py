@@ -57,12 +57,12 @@ def deployment(name: str, where: str = "shop", labels: Any = None, own: Any = No
     return make("Deployment", name, where, labels=own or {}, spec=content)
 
 
-def waypoint(status: Any = READY, routes: str = "", **labels: str) -> Object:
+def waypoint(status: Any = None, routes: str = "", **labels: str) -> Object:
     listener: Object = {"name": "mesh", "port": 15008, "protocol": "HBONE"}
     if routes:
         listener["allowedRoutes"] = {"namespaces": {"from": routes}}
     spec = {"gatewayClassName": "istio-waypoint", "listeners": [listener]}
-    return make("Gateway", "waypoint", labels=labels, spec=spec, status=status)
+    return make("Gateway", "waypoint", labels=labels, spec=spec, status=READY if status is None else status)
 
 
 def ingress(name: str = "edge", where: str = "web") -> Object:

@@ -91,10 +91,10 @@ def judge_guard(samples: dict[tuple[str, str], Sample], output: Path) -> int:
     return 0 if row.met and memory <= guard.MEMORY else 1
 
 
-def judge(seconds: dict[int, float], bar_at: int, bar: float, what: str) -> int:
+def judge(seconds: dict[int, float], bar_at: int, most: float, what: str) -> int:
     """1 where the bar for its number is missed."""
-    print(f"the bar for {bar_at} {what} is {bar:.0f} s")
-    return 1 if seconds.get(bar_at, 0) > bar else 0
+    print(f"the bar for {bar_at} {what} is {most:.0f} s")
+    return 1 if seconds.get(bar_at, 0) > most else 0
 
 
 def judge_analysis(found: dict[int, tuple[float, float]]) -> int:

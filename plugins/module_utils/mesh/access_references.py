@@ -39,8 +39,7 @@ def _one_set_of_keys(reader: Reader, namespace: NamespaceSpec) -> None:
         if intent.jwt is None:
             continue
         other = first.setdefault(intent.jwt.issuer, intent)
-        assert other.jwt is not None
-        if (other.jwt.jwks_uri, other.jwt.jwks) != (intent.jwt.jwks_uri, intent.jwt.jwks):
+        if other.jwt and (other.jwt.jwks_uri, other.jwt.jwks) != (intent.jwt.jwks_uri, intent.jwt.jwks):
             where = other.path.rpartition(".")[2]
             message = f"issuer {intent.jwt.issuer} has other keys in {where}"
             reader.error(f"{intent.path}.jwt", message, "Give it the same jwks_uri or jwks in both")

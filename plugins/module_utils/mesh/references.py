@@ -25,7 +25,7 @@ def check_references(reader: Reader, mesh: MeshSpec, root: str) -> None:
             else:
                 _fits(reader, path, waypoint, namespace, by_account)
         _lock_down_alike(reader, namespace, waypoints)
-        _denies(reader, namespace)
+        _denies(reader, mesh, namespace)
         _excepts(reader, namespace)
         check_access(reader, namespace, waypoints)
 
@@ -90,7 +90,7 @@ def _lock_down_alike(reader: Reader, namespace: NamespaceSpec, waypoints: Mappin
             )
 
 
-def _denies(reader: Reader, namespace: NamespaceSpec) -> None:
+def _denies(reader: Reader, mesh: MeshSpec, namespace: NamespaceSpec) -> None:
     """What comes through a waypoint would pass a default deny of the pods: the waypoint has to deny, too."""
     if not namespace.default_deny:
         return
@@ -100,6 +100,13 @@ def _denies(reader: Reader, namespace: NamespaceSpec) -> None:
                 f"{namespace.path}.default_deny",
                 f"waypoint {ref} serves others, too, and would let through what this namespace denies",
                 f"Give {namespace.name} a waypoint of its own, or deny by a policy on the Services",
+            )
+        others = [other.name for other in mesh.enrolled() if ref in other.waypoints() and other.name != namespace.name]
+        if ref.namespace == namespace.name and others:
+            reader.error(
+                f"{namespace.path}.default_deny",
+                f"waypoint {ref} serves {', '.join(others)}, too, and would refuse all calls to it",
+                f"Give {', '.join(others)} a waypoint of its own, or deny by a policy on the Services",
             )
 
 

@@ -15,7 +15,7 @@ from .reader import Reader
 from .spec import MeshSpec, NamespaceSpec, WaypointRef
 
 #: The ports of an entry as a proxy sees them; None where nothing of the entry holds there.
-Ports = Callable[[Intent], tuple[int, ...] | None]
+Ports = Callable[[Intent], "tuple[int, ...] | None"]
 
 
 @dataclass(frozen=True)
@@ -156,9 +156,9 @@ class Targets:
         return Place(pods, tuple(self._translated(each) for each in services if self.way(each.name)))
 
     def _refuse_others(self, path: str, name: str, services: Iterable[Service]) -> None:
-        assert self._seen is not None
+        workloads = self._seen.workloads if self._seen else ()
         for service in services:
-            accounts = sorted({each.account for each in behind(service, self._seen.workloads)})
+            accounts = sorted({each.account for each in behind(service, workloads)})
             if accounts != [name]:
                 where = f"Service {self._namespace.name}/{service.name}"
                 message = f"{where} leads to pods of several service accounts: {', '.join(accounts)}"
@@ -199,8 +199,7 @@ class Targets:
 
     def _translated(self, service: Service, ported_only: bool = False) -> Attachment:
         """From ports of pods to those of a Service. `ported_only`: what names no port holds at the Gateway."""
-        assert self._seen is not None
-        known = ports_of(service, behind(service, self._seen.workloads))
+        known = ports_of(service, behind(service, self._seen.workloads if self._seen else ()))
 
         def ports(intent: Intent) -> tuple[int, ...] | None:
             if not intent.ports:

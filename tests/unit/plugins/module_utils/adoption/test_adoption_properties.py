@@ -77,6 +77,8 @@ def entries(draw: st.DrawFn, through: dict[str, bool], whole: bool) -> dict[str,
 def declarations(draw: st.DrawFn) -> dict[str, Any]:
     lock = draw(st.booleans())
     spaces = [draw(namespaces(name)) for name in ("shop", "pay") if draw(st.integers(0, 4))]
+    if spaces and "pay/waypoint" in str(spaces[0]):  # who shares a waypoint cannot deny there
+        spaces = [{**each, "default_deny": False} if each["state"] != "off" else each for each in spaces]
     return {"waypoints": [{**each, "lock_down": lock} for each in WAYPOINTS], "namespaces": spaces}
 
 
