@@ -13,7 +13,8 @@ from ..manifests.identity import Object
 from ..mesh.facts import Labels
 from ..mesh.patches import NO_WAYPOINT, USE_WAYPOINT, USE_WAYPOINT_NAMESPACE
 from ..mesh.spec import WaypointRef
-from .world import Policy, Service, Waypoint, Workload, World, name_of, namespace_of
+from .parts import Policy, Service, Waypoint, Workload, name_of, namespace_of
+from .world import World
 
 GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"

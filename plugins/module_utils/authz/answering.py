@@ -11,10 +11,11 @@ from typing import Any
 from . import unknowns
 from .asking import Question, Request
 from .matching import Proxy
+from .parts import Port, Service, Workload
 from .plaintext import PeerAuthentications
 from .ruling import Ruling, Verdict, rule_at
 from .ways import Backend, Caller, Way, Ways
-from .world import Port, Service, Workload, World
+from .world import World
 
 _THE_POD, _THE_CALLER = "which pod answers", "which pod calls"
 _NO_PORT = Port(0, 0)

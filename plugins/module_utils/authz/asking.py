@@ -14,8 +14,9 @@ from ..mesh.names import did_you_mean
 from . import unknowns
 from .classes import named_accounts
 from .matching import Call
+from .parts import Service
 from .unknowns import Unknown
-from .world import Service, World
+from .world import World
 
 _UNNAMED = "default"  # the account that Kubernetes makes in every namespace
 

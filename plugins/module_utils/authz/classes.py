@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .matching import Call, Proxy, matches
-from .world import Policy, World
+from .parts import Policy
+from .world import World
 
 Account = tuple[str, str]
 Pattern = tuple[str, str]  # the key of a source, and a value with a star

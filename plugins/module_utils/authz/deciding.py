@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .matching import Call, Proxy, matches
-from .world import Policy
+from .parts import Policy
 
 
 @dataclass(frozen=True)

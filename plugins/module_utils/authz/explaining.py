@@ -14,11 +14,12 @@ from ..mesh.spec import State
 from .answering import Judge
 from .asking import Request, known_namespace, known_service
 from .matrix import Rows
+from .parts import Policy, Service, Workload
 from .plaintext import PeerAuthentications
 from .troubles import Trouble, of_namespace, of_policies, of_way, of_workload
 from .ways import Way
 from .wording import counted
-from .world import Policy, Service, Workload, World
+from .world import World
 
 _SHOWN = 20  # lines of one kind
 _HOW = "Write NAMESPACE, NAMESPACE/SERVICE or pod/NAMESPACE/NAME"

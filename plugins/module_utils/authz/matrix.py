@@ -13,10 +13,11 @@ from typing import Any
 from .answering import Judge, ruling_data
 from .asking import Request, known_namespace
 from .classes import Account, Classes, named_accounts
+from .parts import Service
 from .ruling import Ruling, Verdict
 from .ways import Way
 from .wording import counted, joined
-from .world import Service, World
+from .world import World
 
 _ORDER = {Verdict.ALLOWED: 0, Verdict.DEPENDS: 1, Verdict.NOT_ENFORCED: 2, Verdict.DENIED: 3}
 _SHOWN = 12  # names in one line

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..manifests.identity import Object
-from .world import Workload, World, name_of, namespace_of, selector_of
+from .parts import Workload, name_of, namespace_of, selector_of
+from .world import World
 
 STRICT = "STRICT"
 PERMISSIVE = "PERMISSIVE"

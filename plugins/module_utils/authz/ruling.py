@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from .matching import Call, Proxy, matches, says_http
+from .parts import Policy
 from .unknowns import Reading, Unknown, read
 from .wording import joined, rule_text
-from .world import Policy
 
 UNSUPPORTED = "UnsupportedValue"
 _CONDITION = {Proxy.WAYPOINT: "WaypointAccepted", Proxy.ZTUNNEL: "ZtunnelAccepted"}

@@ -11,10 +11,11 @@ from ..mesh.patches import USE_WAYPOINT
 from ..mesh.spec import MODE_LABEL
 from .answering import Judge
 from .matching import Proxy, says_http
+from .parts import Policy, Workload
 from .ruling import Verdict, why_refused
 from .ways import Way, has_sidecar
 from .wording import counted
-from .world import Policy, Workload, World
+from .world import World
 
 _ANYBODY = "/ns/-/sa/-"  # an account that no policy can name
 

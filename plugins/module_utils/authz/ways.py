@@ -12,7 +12,8 @@ from functools import cached_property
 from ..mesh.patches import INGRESS_USE_WAYPOINT, USE_WAYPOINT
 from ..mesh.sidecars import NAMESPACE_INJECTION, POD_INJECTION, asks_of_namespace, asks_of_pod
 from ..mesh.spec import WaypointRef
-from .world import Policy, Service, Target, Workload, World, is_waypoint, name_of, namespace_of
+from .parts import Policy, Service, Target, Workload, is_waypoint, name_of, namespace_of
+from .world import World
 
 _TRUE = "true"
 _NOT_NAMED = "no label names a waypoint for the Service (istio.io/use-waypoint)"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from ..authz.analysis_index import View
 from ..authz.matching import says_http
-from ..authz.world import Policy, Service, Target, is_waypoint, name_of, namespace_of, targets_of
+from ..authz.parts import Policy, Service, Target, is_waypoint, name_of, namespace_of, targets_of
 from ..mesh.names import did_you_mean
 from ..mesh.spec import WaypointRef
 from .findings import Problem, Severity

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..authz.analysis_index import View
-from ..authz.world import Workload, name_of, namespace_of, selector_of, targets_of
+from ..authz.parts import Workload, name_of, namespace_of, selector_of, targets_of
 from ..manifests.identity import Object
 from ..mesh.facts import Labels
 from .findings import Problem, Severity

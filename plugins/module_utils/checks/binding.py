@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..authz.analysis_index import GATEWAY_NAME, View
-from ..authz.world import is_waypoint, labels_of, name_of, namespace_of
+from ..authz.parts import is_waypoint, labels_of, name_of, namespace_of
 from ..mesh.facts import Labels
 from ..mesh.names import did_you_mean
 from ..mesh.patches import NO_WAYPOINT, USE_WAYPOINT, USE_WAYPOINT_NAMESPACE

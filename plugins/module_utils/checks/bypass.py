@@ -11,7 +11,7 @@ from ..authz.analysis_index import View, target_ports
 from ..authz.analysis_rules import conditions, namespace_in, sources, values
 from ..authz.deciding import decide
 from ..authz.matching import Call, Proxy, Rule
-from ..authz.world import Service, is_waypoint, name_of, namespace_of
+from ..authz.parts import Service, is_waypoint, name_of, namespace_of
 from ..mesh.patches import INGRESS_USE_WAYPOINT
 from ..mesh.sidecars import asks_of_namespace
 from ..mesh.spec import WaypointRef

@@ -11,7 +11,7 @@ from ..authz.analysis_index import View
 from ..authz.analysis_rules import names_clients, ports_of, wants_clients, without_addresses
 from ..authz.deciding import decide
 from ..authz.matching import Call, Proxy, Rule, matches, says_http
-from ..authz.world import Policy, Workload
+from ..authz.parts import Policy, Workload
 from ..mesh.spec import WaypointRef
 from .authentication import Modes
 from .findings import Problem

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ..authz.analysis_index import GATEWAY_NAME, View, own_waypoint, target_ports
 from ..authz.analysis_rules import conditions, operations, values
 from ..authz.matching import Rule
-from ..authz.world import Policy, Workload, conditions_of, labels_of, name_of, namespace_of, selector_of, targets_of
+from ..authz.parts import Policy, Workload, conditions_of, labels_of, name_of, namespace_of, selector_of, targets_of
 from . import attached, binding
 from .findings import Problem, Severity
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..authz.analysis_index import View
-from ..authz.world import Service, name_of, namespace_of
+from ..authz.parts import Service, name_of, namespace_of
 from ..manifests.identity import Object
 from .attached import missing, why_no_waypoint
 from .findings import Problem, Severity

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ..authz.analysis_index import View
 from ..authz.analysis_rules import breadth, covers, is_open, never_matches, text_of
 from ..authz.matching import Rule
-from ..authz.world import Policy
+from ..authz.parts import Policy
 from ..manifests.labels import MESH_LABEL
 from .findings import Problem, Severity
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.authz.deciding import decide
 from ansible_collections.alauda.ambient.plugins.module_utils.authz.matching import Call, Proxy, matches
+from ansible_collections.alauda.ambient.plugins.module_utils.authz.parts import Policy, Target
 from ansible_collections.alauda.ambient.plugins.module_utils.authz.unknowns import PORT, read
-from ansible_collections.alauda.ambient.plugins.module_utils.authz.world import Policy, Target
 
 ALICE = {
     "iss": "https://issuer.test",
