@@ -127,6 +127,7 @@ def parts(*, fresh: bool) -> tuple[Part, ...]:
         ),
         Part("molecule adoption", (molecule("adoption"),), needs=("environment",), environment=CLUSTER),
         Part("molecule waypoints", (molecule("waypoints"),), needs=("environment",), environment=CLUSTER, long=True),
+        Part("molecule policies", (molecule("policies"),), needs=("environment",), environment=CLUSTER, long=True),
         Part("lifecycle", (pytest("tests/lifecycle"),), needs=("toolchain",), long=True),
         Part("clean-up", (Command("cluster", (*ENVIRONMENT, "down", *TEST_CLUSTER)),), when_green=True),
     )

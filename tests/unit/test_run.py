@@ -66,6 +66,7 @@ def test_named_parts_bring_what_they_need_and_keep_the_order() -> None:
         "molecule engine",
         "molecule adoption",
         "molecule waypoints",
+        "molecule policies",
     ]
 
 
