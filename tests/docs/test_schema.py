@@ -42,6 +42,7 @@ ACROSS = (
     "takes traffic of namespace",
     "differ in lock_down",
     "serves others, too",
+    "too, and would refuse all calls to it",
     "is more than max",
     "plain text is not refused here",
     "nothing here stands behind",
