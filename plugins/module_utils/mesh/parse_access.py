@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .intents import Caller, CallerKind, Intent, Jwt, Target, TargetKind
@@ -15,6 +15,8 @@ from .reader import Reader, shown, type_name
 
 _KEYS = ("to", "from", "ports", "methods", "paths", "hosts", "jwt")
 _METHODS = ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")
+_NARROWING = ("to", "ports", "methods", "paths", "hosts", "jwt")
+_NARROWING_TOKENS = ("audiences", "claims")
 _EXAMPLE = "{to: {service: cart}, from: [{service_account: web}]}"
 _FROM = "[{service_account: web}]"
 _PATH = re.compile(r"\*|/\S*|\*\S+")
@@ -36,6 +38,7 @@ def _intent(reader: Reader, path: str, value: Any, namespace: str) -> Intent | N
     fields = reader.entry(path, value, _KEYS, _EXAMPLE)
     if not fields:
         return None
+    _refuse_nothing(reader, path, value, _NARROWING)
     target, selector = _target(reader, f"{path}.to", fields.get("to"))
     return Intent(
         target=target,
@@ -121,6 +124,13 @@ def _refuse_empty(reader: Reader, path: str, value: Any) -> None:
         reader.error(path, "the list is empty", "Take it out to allow all of them")
 
 
+def _refuse_nothing(reader: Reader, path: str, value: Mapping[str, Any], keys: Iterable[str]) -> None:
+    """The same for a key that is left empty."""
+    for key in keys:
+        if key in value and value[key] is None:
+            reader.error(f"{path}.{key}", "nothing is said", "Take it out if it shall not narrow anything")
+
+
 def _texts(
     reader: Reader, path: str, value: Any, example: str, wrong: Callable[[str], tuple[str, str] | None]
 ) -> tuple[str, ...]:
@@ -191,6 +201,7 @@ def _jwt(reader: Reader, path: str, value: Any) -> Jwt | None:
         reader.error(f"{path}.jwks_uri", f"{shown(uri)} is not an address", "Write https://id.example/keys")
     elif keys_text:
         _check_keys(reader, f"{path}.jwks", keys_text)
+    _refuse_nothing(reader, path, value, _NARROWING_TOKENS)
     audiences = _texts(reader, f"{path}.audiences", fields.get("audiences"), "[shop]", _plain)
     claims = _claims(reader, f"{path}.claims", fields.get("claims"))
     return Jwt(str(issuer), str(uri), str(keys_text), audiences, claims)
