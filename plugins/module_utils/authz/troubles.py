@@ -10,13 +10,23 @@ from dataclasses import dataclass
 from ..mesh.patches import USE_WAYPOINT
 from ..mesh.spec import MODE_LABEL
 from .answering import Judge
-from .matching import Proxy, says_http
+from .lost import CLIENT_WORDS, Effect, lost
+from .matching import Proxy
 from .parts import Policy, Workload
 from .ruling import Verdict, why_refused
 from .ways import Way, has_sidecar
 from .wording import counted
 from .world import World
 
+_ATTACH = "Attach it to the Service by targetRefs, so that a waypoint enforces it."
+_EFFECTS = {
+    ("ALLOW", Effect.NEVER): "such rules never match",
+    ("ALLOW", Effect.LESS): "it allows less than it says",
+    ("ALLOW", Effect.MORE): "it allows more than it says",
+    ("DENY", Effect.NEVER): "such rules deny nobody",
+    ("DENY", Effect.LESS): "it denies less than it says",
+    ("DENY", Effect.MORE): "it denies more than it says",
+}
 _ANYBODY = "/ns/-/sa/-"  # an account that no policy can name
 
 
@@ -57,10 +67,11 @@ def of_way(judge: Judge, way: Way) -> list[Trouble]:
     """Why a waypoint does not do what is expected of it."""
     service = way.service
     found = [Trouble(f"{note[0].upper()}{note[1:]}.", "Look whether that is meant.") for note in way.notes]
+    deciding = [policy for policy in way.policies if not policy.dry_run]
     if way.missed:
         undone = (
-            f"what {counted(len(way.policies), 'policy')} there would say is not enforced"
-            if way.policies
+            f"what {counted(len(deciding), 'policy')} there would say is not enforced"
+            if deciding
             else "calls go past it"
         )
         return [*found, Trouble(f"Service {service}: {way.missed}; {undone}.", _mend(way))]
@@ -72,7 +83,7 @@ def of_way(judge: Judge, way: Way) -> list[Trouble]:
         if through.verdict is Verdict.DENIED:
             what = f"{backend.workload} refuses the waypoint {way.waypoint}: {through.reason}."
             found.append(Trouble(what, f"Admit serviceAccounts {way.waypoint} in that policy."))
-        elif past.verdict is Verdict.ALLOWED and way.policies:
+        elif past.verdict is Verdict.ALLOWED and deciding:
             what = f"{backend.workload} takes calls from anybody in the mesh that pass the waypoint {way.waypoint} by."
             found.append(Trouble(what, "Let only the waypoint in (lock_down of the waypoint in ambient_mesh)."))
     return found
@@ -84,17 +95,38 @@ def of_policies(world: World, policies: Iterable[Policy]) -> list[Trouble]:
 
 
 def _of_policy(world: World, policy: Policy) -> Iterator[Trouble]:
+    """Nothing of one in dry run, which decides nothing: that is said with the way."""
+    if policy.dry_run:
+        return
     proxy = Proxy.WAYPOINT if policy.targets else Proxy.ZTUNNEL
     refused = why_refused(policy, proxy) if world.live else ""
-    http = sorted({word for rule in policy.rules for word in says_http(rule)})
-    attach = "Attach it to the Service by targetRefs, so that a waypoint enforces it."
     if proxy is Proxy.ZTUNNEL and policy.action in ("CUSTOM", "AUDIT"):
-        yield Trouble(f"{policy} has the action {policy.action}, which ztunnel does not enforce.", attach)
-    elif proxy is Proxy.ZTUNNEL and http:
-        effect = "such rules never match" if policy.action == "ALLOW" else "it denies more than it says"
-        yield Trouble(f"{policy} speaks of HTTP ({', '.join(http)}), which ztunnel does not know: {effect}.", attach)
-    elif refused:
+        yield Trouble(f"{policy} has the action {policy.action}, which ztunnel does not enforce.", _ATTACH)
+        return
+    misread = list(_misread(policy, proxy))
+    yield from misread
+    if refused and not misread:
         yield Trouble(f"{policy} is not accepted: {refused}.", "Look at what it is attached to, and at its rules.")
+
+
+def _misread(policy: Policy, proxy: Proxy) -> Iterator[Trouble]:
+    """What it says to a proxy that does not know it."""
+    found: dict[Effect, set[str]] = {}
+    for rule in policy.rules:
+        for effect, words in lost(rule, proxy, policy.action).items():
+            found.setdefault(effect, set()).update(words)
+    for effect, words in found.items():
+        what = _EFFECTS.get((policy.action, effect), effect.value)
+        clients = sorted(words.intersection(CLIENT_WORDS))
+        if proxy is Proxy.WAYPOINT:
+            said = f"{policy} speaks of the address of a connection ({', '.join(sorted(words))})"
+            yield Trouble(f"{said}, which a waypoint does not know: {what}.", "Write remoteIpBlocks or remote.ip.")
+            continue
+        if http := sorted(words.difference(clients)):
+            yield Trouble(f"{policy} speaks of HTTP ({', '.join(http)}), which ztunnel does not know: {what}.", _ATTACH)
+        if clients:
+            said = f"{policy} speaks of clients ({', '.join(clients)}) in a way that ztunnel does not know"
+            yield Trouble(f"{said}: {what}.", "Name them by principals or serviceAccounts under from.")
 
 
 def _mend(way: Way) -> str:

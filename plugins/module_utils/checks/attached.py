@@ -8,59 +8,41 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from ..authz.analysis_index import View
-from ..authz.matching import says_http
 from ..authz.parts import Policy, Service, Target, is_waypoint, name_of, namespace_of, targets_of
 from ..mesh.names import did_you_mean
 from ..mesh.spec import WaypointRef
 from .findings import Problem, Severity
 
-_BY_TARGET_REFS = (
+BY_TARGET_REFS = (
     "Attach it by targetRefs to the Service, or to the waypoint's Gateway, so that the waypoint enforces it"
 )
 _ATTACHED = ("AuthorizationPolicy", "RequestAuthentication", "WasmPlugin")
 _CLASS = "istio-waypoint"
 
 
-def _at_ztunnel(view: View) -> Iterator[Policy]:
+def at_ztunnel(view: View) -> Iterator[Policy]:
+    """The policies that ztunnel would enforce."""
     for policy in view.world.policies:
         if not policy.targets and view.at_ztunnel(policy.namespace, policy.selector):
             yield policy
 
 
-def l7_at_ztunnel(view: View) -> Iterator[Problem]:
-    """AMB0701: ztunnel knows connections only."""
-    for policy in _at_ztunnel(view):
-        if policy.action not in ("ALLOW", "DENY") or policy.dry_run:
-            continue
-        said = [(number, found) for number, rule in enumerate(policy.rules, 1) if (found := says_http(rule))]
-        if not said:
-            continue
-        numbers = ", ".join(str(number) for number, _found in said)
-        words = ", ".join(sorted({word for _number, each in said for word in each}))
-        effect = "never match, and allow nobody" if policy.action == "ALLOW" else "lose that part, and deny more"
-        yield Problem(
-            str(policy),
-            f"ztunnel enforces it and knows no HTTP: rules that speak of {words} ({numbers}) {effect}",
-            _BY_TARGET_REFS,
-        )
-
-
 def unknown_action_at_ztunnel(view: View) -> Iterator[Problem]:
     """AMB0702: ztunnel has ALLOW and DENY only."""
-    for policy in _at_ztunnel(view):
+    for policy in at_ztunnel(view):
         if policy.action in ("ALLOW", "DENY"):
             continue
         yield Problem(
             str(policy),
             f"ztunnel does not know the action {policy.action}: nobody enforces it",
-            _BY_TARGET_REFS,
+            BY_TARGET_REFS,
             Severity.WARNING if policy.action == "AUDIT" else None,
         )
 
 
 def dry_run_at_ztunnel(view: View) -> Iterator[Problem]:
     """AMB0703: whether ztunnel looks at the annotation depends on its version and on a setting of istiod."""
-    for policy in _at_ztunnel(view):
+    for policy in at_ztunnel(view):
         if policy.dry_run:
             yield Problem(
                 str(policy),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..errors import AmbientError
-from . import attached, authentication, binding, bypass, callers, identities, reach, routes, rules
+from . import attached, authentication, binding, bypass, callers, identities, misread, reach, routes, rules
 from .context import Context
 from .findings import Check, Outcome, Phase, Severity
 from .policy_world import (
@@ -81,7 +81,7 @@ def _check(
 
 
 POLICY_CHECKS = (
-    _check("AMB0701", "ztunnel's policies speak of connections only", attached.l7_at_ztunnel, _RULES),
+    _check("AMB0701", "ztunnel's policies speak of connections only", misread.l7_at_ztunnel, _RULES),
     _check("AMB0702", "ztunnel's policies allow or deny", attached.unknown_action_at_ztunnel, _RULES),
     _check("AMB0703", "No dry run at ztunnel", attached.dry_run_at_ztunnel, _RULES, _WARNING),
     _check("AMB0704", "Targets of policies exist", attached.targets_exist, _ATTACHED),
@@ -185,4 +185,6 @@ POLICY_CHECKS = (
         (AUTHORIZATION_POLICIES, NETWORK_POLICIES),
         _WARNING,
     ),
+    _check("AMB0737", "Waypoints' policies speak of addresses that they know", misread.addresses_at_waypoint, _RULES),
+    _check("AMB0738", "ztunnel's policies name clients as it knows them", misread.clients_at_ztunnel, _RULES),
 )

@@ -11,7 +11,7 @@ from ..authz.analysis_index import GATEWAY_NAME, View, own_waypoint, target_port
 from ..authz.analysis_rules import conditions, operations, values
 from ..authz.matching import Rule
 from ..authz.parts import Policy, Workload, conditions_of, labels_of, name_of, namespace_of, selector_of, targets_of
-from . import attached, binding
+from . import attached, binding, misread
 from .findings import Problem, Severity
 
 _SELECTING = ("AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication")
@@ -126,6 +126,7 @@ def wildcard_hosts_have_a_waypoint(view: View) -> Iterator[Problem]:
 
 def istiod_accepts(view: View) -> Iterator[Problem]:
     """AMB0734: what istiod reports and nothing else here explains."""
+    asleep = {str(policy) for policy in view.world.policies if policy.dry_run}  # refused for ztunnel, as AMB0703 says
     refused = [
         (f"{kind} {namespace_of(obj)}/{name_of(obj)}", condition, reason, message)
         for kind, conditions_looked_at in _LOOKED_AT
@@ -135,6 +136,8 @@ def istiod_accepts(view: View) -> Iterator[Problem]:
     ]
     explained = {problem.object for problem in _explaining(view)} if refused else set()
     for name, condition, reason, message in refused:
+        if condition == "ZtunnelAccepted" and name in asleep:
+            continue
         if name not in explained and not _by_namespace(name, explained):
             words = f"istiod says {condition} is False: {reason or 'without a reason'}"
             yield Problem(name, f"{words}, {message}" if message else words, "See its status, and correct what it says")
@@ -153,7 +156,8 @@ def _by_namespace(name: str, explained: set[str]) -> bool:
 
 
 def _explaining(view: View) -> Iterator[Problem]:
-    yield from attached.l7_at_ztunnel(view)
+    yield from misread.l7_at_ztunnel(view)
+    yield from misread.clients_at_ztunnel(view)
     yield from attached.unknown_action_at_ztunnel(view)
     yield from attached.dry_run_at_ztunnel(view)
     yield from attached.targets_exist(view)

@@ -122,9 +122,24 @@ def test_a_pod_is_found_whoever_makes_it() -> None:
             "targetRefs",
         ),
         (
-            shop(policy("p", may(methods=["GET"]), on="app=cart", action="DENY")),
+            shop(policy("p", may("shop/web", methods=["GET"]), on="app=cart", action="DENY")),
+            "AuthorizationPolicy shop/p speaks of HTTP (methods), which ztunnel does not know: such rules deny nobody.",
+            "targetRefs",
+        ),
+        (
+            shop(policy("p", may(methods=["GET"], ports=["8080"]), on="app=cart", action="DENY")),
             "it denies more than it says",
             "targetRefs",
+        ),
+        (
+            shop(policy("p", {"from": [{"source": {"trustDomains": ["a"]}}]}, on="app=cart", action="DENY")),
+            "(trustDomains) in a way that ztunnel does not know: such rules deny nobody",
+            "principals",
+        ),
+        (
+            bound(policy("p", {"from": [{"source": {"notIpBlocks": ["10.0.0.0/8"]}}]}, on="Service/cart")),
+            "(notIpBlocks), which a waypoint does not know: it allows more than it says",
+            "remoteIpBlocks",
         ),
         (
             shop(policy("p", may(), on="app=cart", action="CUSTOM")),
