@@ -159,7 +159,7 @@ class Judge:
         """Why what the waypoint would say is not enforced; empty where it would say nothing."""
         if way.missed:
             return f"{way.missed}: the call goes straight to the pods, past its policies"
-        if not any(policy.action != "AUDIT" for policy in way.policies):
+        if not any(policy.action != "AUDIT" and not policy.dry_run for policy in way.policies):
             return ""
         return f"who calls {caller.value} and passes the waypoint {way.waypoint} by"
 

@@ -73,7 +73,12 @@ def rule_at(policies: Sequence[Policy], call: Call, proxy: Proxy, unknown: Unkno
 
 
 def why_refused(policy: Policy, proxy: Proxy) -> str:
-    """Why istiod has not accepted a policy for this proxy, `REASON: message`; empty where it has, or says nothing."""
+    """Why istiod has not accepted a policy for this proxy, `REASON: message`; empty where it has, or says nothing.
+
+    Empty for one in dry run: it decides nothing, accepted or not, and istiod always refuses it for ztunnel.
+    """
+    if policy.dry_run:
+        return ""
     status, reason, message = policy.conditions.get(_CONDITION[proxy], ("", "", ""))
     if status != "False" and reason != UNSUPPORTED:
         return ""

@@ -58,6 +58,7 @@ class Way:
         policies: that waypoint's for the Service; those of the Service where none is named.
         admits_gateways: whether ingress gateways send calls through it.
         known: whether it is known what stands behind the Service.
+        notes: what is odd about it; policies in dry run are named, for they decide nothing.
     """
 
     service: Service
@@ -160,9 +161,12 @@ class Ways:
             policies = self.world.at_waypoint(ref or WaypointRef("", ""), service)
             if ref is None:
                 policies = [policy for policy in policies if Target("Service", service.name) in policy.targets]
-            missed = self.why_missed(ref, service.namespace) if ref else _NOT_NAMED if policies else ""
+            needed = any(not policy.dry_run for policy in policies)
+            missed = self.why_missed(ref, service.namespace) if ref else _NOT_NAMED if needed else ""
         ingress = self.world.namespaces.get(service.namespace, {}).get(INGRESS_USE_WAYPOINT)
         admits = service.labels.get(INGRESS_USE_WAYPOINT, ingress) == _TRUE
+        here = [*policies, *(policy for backend in backends for policy in backend.policies)]
+        notes += tuple(dict.fromkeys(f"{each} is in dry run: it decides nothing" for each in here if each.dry_run))
         return Way(service, ref, missed, policies, backends, admits, known, notes)
 
     def _past_the_service(self, service: Service, workload: Workload) -> tuple[WaypointRef | None, str, list[Policy]]:

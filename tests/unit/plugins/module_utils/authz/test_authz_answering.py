@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.alauda.ambient.plugins.module_utils.authz.explaining import explain
 from ansible_collections.alauda.ambient.plugins.module_utils.authz.ruling import Verdict
 from ansible_collections.alauda.ambient.plugins.module_utils.errors import AmbientError
 from unit.plugins.module_utils.authz.small_world import (
@@ -347,6 +348,33 @@ def test_a_policy_in_dry_run_decides_nothing() -> None:
     tried = policy("no", may(), on="app=cart", action="DENY")
     tried["metadata"]["annotations"] = {"istio.io/dry-run": "true"}
     assert ask(shop(tried)).verdict is ALLOWED
+
+
+@pytest.mark.parametrize(
+    "refused", [("ZtunnelAccepted", "False", "UnsupportedValue"), ("WaypointAccepted", "False", "Invalid")]
+)
+@pytest.mark.parametrize("on", ["Service/cart", "app=cart"])
+def test_a_dry_run_is_not_called_refused(refused: tuple[str, str, str], on: str) -> None:
+    tried = policy("no", may(methods=["GET"]), on=on, action="DENY", status=[refused])
+    tried["metadata"]["annotations"] = {"istio.io/dry-run": "true"}
+    for world in (bound(tried), shop(tried)):
+        answer = ask(world, **GET)
+        assert (answer.verdict, answer.total.would) == (ALLOWED, None)
+        assert answer.notes == ("AuthorizationPolicy shop/no is in dry run: it decides nothing",)
+        explained = explain(world, "shop/cart")
+        assert [each.what for each in explained.troubles] == [f"{answer.notes[0]}."]
+        assert not [each.what for each in explain(world, "shop").troubles if "accepted" in each.what]
+    assert "dry run" not in str(ask(bound(tried), to="shop/web").notes)
+
+
+def test_a_dry_run_is_not_named_beside_one_that_is_refused() -> None:
+    tried, refused = (
+        policy(name, may("shop/web"), on="Service/cart", status=[("WaypointAccepted", "False", "Invalid")])
+        for name in ("a-try", "real")
+    )
+    tried["metadata"]["annotations"] = {"istio.io/dry-run": "true"}
+    answer = ask(bound(tried, refused), "shop/cart")
+    assert answer.total.reason == "AuthorizationPolicy shop/real is not accepted: Invalid"
 
 
 def test_manifests_are_answered_as_they_are_written() -> None:
