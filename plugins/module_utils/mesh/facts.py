@@ -142,3 +142,14 @@ def matches(selector: Labels, labels: Labels) -> bool:
 def behind(service: Service, workloads: Iterable[Workload]) -> list[Workload]:
     """The workloads whose pods a Service leads to."""
     return [workload for workload in workloads if matches(service.selector, workload.labels)]
+
+
+def ports_of(service: Service, workloads: Iterable[Workload]) -> dict[int, frozenset[int]]:
+    """The numbers of the pods' ports by port of the Service; empty where a named one has no number."""
+    pods = list(workloads)
+    found = {}
+    for port in service.ports:
+        named = port.target if isinstance(port.target, str) else ""
+        numbers = {pod.ports[named] for pod in pods if named in pod.ports} if named else {port.target}
+        found[port.number] = frozenset(number for number in numbers if isinstance(number, int))
+    return found

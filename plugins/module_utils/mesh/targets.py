@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .bindings import Bound, as_a_whole, share_pods
-from .facts import Labels, NamespaceFacts, Service, Workload, behind
+from .facts import Labels, NamespaceFacts, Service, Workload, behind, ports_of
 from .intents import Intent, Target, TargetKind
 from .names import did_you_mean
 from .reader import Reader
@@ -151,8 +151,11 @@ class Targets:
         selectors: dict[tuple[tuple[str, str], ...], bool] = {}
         for workload in mine:
             key = tuple(sorted((workload.selector or workload.labels).items()))
+            if not key:
+                what = f"{workload.kind} {self._namespace.name}/{workload.name}"
+                self._reader.error(path, f"pods of {what} have no labels to close them by", "Give them a label")
             selectors[key] = any(self._locks(each.name) for each in services if behind(each, [workload]))
-        pods = tuple(Pods(dict(key), locked, _as_said) for key, locked in sorted(selectors.items()) if key)
+        pods = tuple(Pods(dict(key), locked, _as_said) for key, locked in sorted(selectors.items()))
         return Place(pods, tuple(self._translated(each) for each in services if self.way(each.name)))
 
     def _refuse_others(self, path: str, name: str, services: Iterable[Service]) -> None:
@@ -233,14 +236,3 @@ def _as_said(intent: Intent) -> tuple[int, ...] | None:
 
 def _no_ports(intent: Intent) -> tuple[int, ...] | None:
     return None if intent.ports else ()
-
-
-def ports_of(service: Service, workloads: Iterable[Workload]) -> dict[int, frozenset[int]]:
-    """The numbers of the pods' ports by port of the Service; empty where a named one has no number."""
-    pods = list(workloads)
-    found = {}
-    for port in service.ports:
-        named = port.target if isinstance(port.target, str) else ""
-        numbers = {pod.ports[named] for pod in pods if named in pod.ports} if named else {port.target}
-        found[port.number] = frozenset(number for number in numbers if isinstance(number, int))
-    return found

@@ -282,6 +282,11 @@ PLACE = "ambient_mesh.namespaces[0].access[0]"
             seen([HTTP], [CART_POD, workload("two", "other", app="cart")]),
             f"{PLACE}.to.service_account: Service shop/cart leads to pods of several service accounts: batch, other",
         ),
+        (
+            entry(to={"service_account": "batch"}),
+            seen([], [replace(workload("job", "batch", "Pod"), labels={}, selector={})]),
+            f"{PLACE}.to.service_account: pods of Pod shop/job have no labels to close them by. Give them a label",
+        ),
         (entry({"service": "wep"}), FACTS, f"{PLACE}.from[0].service: there is no Service shop/wep with pods. Did you"),
         (
             entry({"service": "cart"}),
