@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .bindings import Bound, as_a_whole, share_pods
-from .facts import Labels, NamespaceFacts, Service, Workload, behind, ports_of
+from .facts import Labels, NamespaceFacts, Service, behind, ports_of
 from .intents import Intent, Target, TargetKind
 from .names import did_you_mean
 from .reader import Reader
@@ -111,7 +111,7 @@ class Targets:
         hint = did_you_mean(name, self._live) if self._live else "Create it first, or take the entry out"
         self._reader.error(path, f"there is no Service {self._namespace.name}/{name} with pods", hint)
 
-    def _pod_ports(self, service: Service | None, intents: Iterable[Intent]) -> Ports:
+    def _pod_ports(self, service: Service | None, intents: Sequence[Intent]) -> Ports:
         """From ports of the Service to those of its pods; without a cluster they are taken to be the same."""
         if service is None or self._seen is None:
             return _as_said
@@ -128,11 +128,22 @@ class Targets:
                         f"{intent.path}.ports", message, "Name it in the pods' containers, or deploy them"
                     )
 
+        mine = {pod for pods in known.values() for pod in pods}
+        narrow = not all(intent.ports for intent in intents) and not self._others_behind(service) <= mine
+        every = tuple(sorted(mine)) if narrow else ()
+
         def ports(intent: Intent) -> tuple[int, ...] | None:
             found = tuple(sorted({pod for port in intent.ports for pod in known.get(port, ())}))
-            return None if intent.ports and not found else found
+            return (found or None) if intent.ports else every
 
         return ports
+
+    def _others_behind(self, service: Service) -> set[int]:
+        """The ports of its pods that belong to other Services, whose callers are not this one's."""
+        workloads = self._seen.workloads if self._seen else ()
+        others = (each for name, each in self._live.items() if name != service.name)
+        shared = [each for each in others if share_pods(service.selector, each.selector, workloads)]
+        return {pod for each in shared for pods in ports_of(each, behind(each, workloads)).values() for pod in pods}
 
     def _of_account(self, target: Target, intents: Sequence[Intent]) -> Place:
         name, path = target.name, f"{intents[0].path}.to.service_account"

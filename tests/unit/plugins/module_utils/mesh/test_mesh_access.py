@@ -316,6 +316,20 @@ def test_a_second_service_behind_the_waypoint_would_be_a_side_door() -> None:
     assert items(value(entry()), seen([HTTP, replace(all_of_it, headless=True)], [CART_POD]))
 
 
+def test_callers_of_a_service_are_not_let_in_at_the_ports_of_another_one_with_the_same_pods() -> None:
+    admin, again = serves("admin", Port(90, 9000), app="cart"), serves("again", Port(1, 8080), app="cart")
+    http = serves("cart", Port(80, "http"))
+
+    def rule(service: str, *services: Service) -> Any:
+        value = declared({"state": "l4", "access": [entry(to={"service": service})]}, waypoints=[])
+        (spec,) = specs(items(value, seen(list(services), [CART_POD])), "ambient-allow").values()
+        return spec["rules"]
+
+    assert rule("cart", http, admin) == [{**WEB_RULE, "to": [{"operation": {"ports": ["8080"]}}]}]
+    assert rule("admin", http, admin) == [{**WEB_RULE, "to": [{"operation": {"ports": ["9000"]}}]}]
+    assert rule("cart", http, again) == rule("cart", http) == [WEB_RULE]
+
+
 def test_http_keys_of_an_account_without_a_service_behind_a_waypoint_are_refused() -> None:
     batch = workload("job", "batch")
     value = declared(
