@@ -138,7 +138,7 @@ def test_exactly_the_listed_rights_are_enough(run_module: Run, client: Client) -
     for obj in objects:
         client.apply(obj, "tests")
 
-    result = run_module("check", {**BASE, "impersonate_user": "limited", "phase": ["pre", "namespaces"]})
+    result = run_module("check", {**BASE, "impersonate_user": "limited", "phase": ["pre", "namespaces", "policies"]})
 
     assert [finding["severity"] for finding in result["findings"]] == ["warning"]
     assert codes(result) == ["AMB0103"]

@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.alauda.ambient.plugins.module_utils.checks.policy_table import POLICY_CHECKS
+from ansible_collections.alauda.ambient.plugins.module_utils.checks.rights import needed
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.client import Client
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.identity import Identity
+from ansible_collections.alauda.ambient.plugins.module_utils.mesh.parse import parse_mesh
 from check_plants import Object, crd, is_settled, wait_until
 from policy_cases import CASES, Case
 from policy_mesh import VERSIONS, changed, mesh, policy, rule, selected
@@ -126,6 +128,24 @@ def test_the_published_cluster_role_is_enough_and_nothing_but_reading_is_asked(
     assert [check for check in result["checks"] if check["status"] == "skipped"] == []
     assert ("AMB0701", "error", "AuthorizationPolicy shop/it") in told(result)
     assert {request.verb for request in seen} <= {"get", "list"}
+
+
+def test_whoever_has_the_rights_of_a_declaration_sees_all(run_module: Run, client: Client) -> None:
+    rbac = "rbac.authorization.k8s.io"
+    declared = {"namespaces": [{"name": "shop", "state": "l4"}]}
+    role = {"kind": "ClusterRole", "metadata": {"name": "runner"}, "rules": [
+        {"apiGroups": [right.group], "resources": [right.resource], "verbs": list(right.verbs)}
+        for right in needed(parse_mesh(declared)) if right.namespace is None
+    ]}  # fmt: skip
+    reference = {"kind": "ClusterRole", "name": "runner", "apiGroup": rbac}
+    subject = {"kind": "User", "name": "runner", "apiGroup": rbac}
+    binding = {"kind": "ClusterRoleBinding", "metadata": {"name": "runner"}, "roleRef": reference}
+    client.apply({"apiVersion": f"{rbac}/v1", **role}, "tests")
+    client.apply({"apiVersion": f"{rbac}/v1", **binding, "subjects": [subject]}, "tests")
+
+    result = run_module("check", {**BASE, "mesh": declared, "impersonate_user": "runner"})
+
+    assert {check["status"] for check in result["checks"]} == {"pass"}, result["checks"]
 
 
 def test_whoever_may_not_look_passes_nothing(run_module: Run, apiserver: Any) -> None:

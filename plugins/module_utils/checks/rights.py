@@ -40,10 +40,9 @@ RIGHTS = (
     Right("", "namespaces", ("get", "list", *_WRITE)),  # get: for whoever makes them parameters of a policy
     Right("", "pods", ("list",)),
     *(Right("", resource, ("list",)) for resource in ("limitranges", "nodes", "resourcequotas")),
-    Right("", "configmaps", ("list",)),
+    *(Right("", resource, ("list",)) for resource in ("configmaps", "serviceaccounts", "services")),
     Right("", "secrets", ("get",), "istio-system"),
-    Right("apps", "deployments", ("list",)),
-    Right("apps", "daemonsets", ("list",)),
+    *(Right("apps", resource, ("list",)) for resource in ("daemonsets", "deployments", "statefulsets")),
     Right("discovery.k8s.io", "endpointslices", ("list",)),
     Right("networking.k8s.io", "networkpolicies", ("list",)),
     Right("apiextensions.k8s.io", "customresourcedefinitions", ("list", *_WRITE)),
@@ -64,12 +63,24 @@ RIGHTS = (
     *(Right("apps", "daemonsets", _WRITE, namespace) for namespace in ("istio-cni", "ztunnel")),
 )
 
+#: What the phase `policies` reads of kinds that come with CRDs; without a declaration they need not be there.
+LOOKED_AT = tuple(
+    Right(group, resource, ("list",))
+    for group, resources in (
+        ("gateway.networking.k8s.io", ("gateways", "grpcroutes", "httproutes")),
+        ("security.istio.io", ("authorizationpolicies", "peerauthentications", "requestauthentications")),
+        ("networking.istio.io", ("destinationrules", "serviceentries", "sidecars", "virtualservices")),
+        ("extensions.istio.io", ("wasmplugins",)),
+    )
+    for resource in resources
+)
+
 #: Without these, a ClusterRole can be made only by someone who holds every right in it.
 _ESCALATION = Right("rbac.authorization.k8s.io", "clusterroles", ("bind", "escalate"))
 
 
 def needed(mesh: MeshSpec) -> tuple[Right, ...]:
-    """Every right that an installation uses, and those that waypoints and policies of the declaration add."""
+    """Every right that an installation uses, and those that a declaration, its waypoints and policies add."""
     where: dict[tuple[str, str, tuple[str, ...]], set[str]] = {}
     for group, resource, verbs, namespace in _declared(mesh):
         where.setdefault((group, resource, verbs), set()).add(namespace)
@@ -78,7 +89,8 @@ def needed(mesh: MeshSpec) -> tuple[Right, ...]:
         for (group, resource, verbs), names in where.items()
         for namespace in (sorted(names) if len(names) < _MANY else (None,))
     )
-    return (*RIGHTS, *(right for right in more if right not in RIGHTS))
+    looked_at = LOOKED_AT if mesh.namespaces or mesh.waypoints else ()
+    return (*RIGHTS, *(right for right in more if right not in RIGHTS), *looked_at)
 
 
 def _declared(mesh: MeshSpec) -> Iterator[tuple[str, str, tuple[str, ...], str]]:

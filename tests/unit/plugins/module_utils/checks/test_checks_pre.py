@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.checks.context import Context, Wishes
-from ansible_collections.alauda.ambient.plugins.module_utils.checks.rights import RIGHTS, needed, rights_suffice
+from ansible_collections.alauda.ambient.plugins.module_utils.checks.rights import (
+    LOOKED_AT,
+    RIGHTS,
+    needed,
+    rights_suffice,
+)
 from ansible_collections.alauda.ambient.plugins.module_utils.checks.signals import MESHES
 from ansible_collections.alauda.ambient.plugins.module_utils.checks.snapshot import Snapshot
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.parse import parse_mesh
@@ -128,7 +133,9 @@ def declared(count: int = 1) -> MeshSpec:
 
 def test_rights_for_what_is_declared_are_asked_for_too(world: Any) -> None:
     limited = world()
-    limited.rights = {(verb, right.group, right.resource, right.namespace) for right in RIGHTS for verb in right.verbs}
+    limited.rights = {
+        (verb, right.group, right.resource, right.namespace) for right in (*RIGHTS, *LOOKED_AT) for verb in right.verbs
+    }
     context = Context(Snapshot(limited), Wishes(mesh=declared(), version="1.31.0"))
     missing = {problem.object for problem in rights_suffice(context).problems if problem.severity is None}
 
@@ -139,6 +146,17 @@ def test_rights_for_what_is_declared_are_asked_for_too(world: Any) -> None:
         "right on authorizationpolicies.security.istio.io in shop-0",
     }
     assert needed(MeshSpec()) == RIGHTS
+
+
+@pytest.mark.parametrize("mesh", [declared(), MeshSpec(waypoints=(WaypointSpec("door", "shop-0"),))])
+def test_whoever_declares_something_may_list_all_that_the_phase_policies_reads(world: Any, mesh: MeshSpec) -> None:
+    cluster = world()
+    assert Context(Snapshot(cluster), Wishes(mesh=mesh, version="1.31.0")).policies.blind == {}
+    kinds = {kind.lower() for kind, _namespace in cluster.lists}
+    rights = {right.resource for right in needed(mesh) if "list" in right.verbs and right.namespace is None}
+
+    assert {"authorizationpolicy", "statefulset", "wasmplugin"} < kinds
+    assert {kind for kind in kinds if not {f"{kind}s", f"{kind[:-1]}ies"} & rights} == set()
 
 
 def test_workloads_that_are_bound_ask_for_the_right_to_label_them() -> None:
@@ -159,7 +177,7 @@ def test_workloads_that_are_bound_ask_for_the_right_to_label_them() -> None:
 
 
 def test_rights_in_many_namespaces_are_asked_for_once() -> None:
-    added = set(needed(declared(300))) - set(RIGHTS)
+    added = set(needed(declared(300))) - set(RIGHTS) - set(LOOKED_AT)
 
     assert {right.where for right in added} == {
         "gateways.gateway.networking.k8s.io in shop-0",
