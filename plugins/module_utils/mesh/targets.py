@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from .bindings import Bound, as_a_whole, share_pods
 from .facts import Labels, NamespaceFacts, Service, behind, ports_of
+from .headless import refuse_past_the_waypoint
 from .intents import Intent, Target, TargetKind
 from .names import did_you_mean
 from .reader import Reader
@@ -105,7 +106,15 @@ class Targets:
                 hint = "Correct it, or take it out: it is read from the cluster" if service else "Make them the same"
                 self._reader.error(f"{where}.to.selector", f"{whose} another selector: {words}", hint)
         pods = Pods(wanted, self._locks(name), self._pod_ports(service, intents))
-        return Place((pods,), (Attachment("Service", name, _as_said),) if self.way(name) else ())
+        ref = self.way(name)
+        if service is not None and service.headless and ref and not self._mesh.waypoint(ref).serves.workloads:
+            known = {pod for each in self._known_ports(service).values() for pod in each}
+            called = [(intent, set(pods.ports(intent) or known)) for intent in intents]
+            refuse_past_the_waypoint(self._reader, self._namespace, service.name, ref, called, pods.locked)
+        return Place((pods,), (Attachment("Service", name, _as_said),) if ref else ())
+
+    def _known_ports(self, service: Service) -> dict[int, frozenset[int]]:
+        return ports_of(service, behind(service, self._seen.workloads if self._seen else ()))
 
     def _unknown_service(self, path: str, name: str) -> None:
         hint = did_you_mean(name, self._live) if self._live else "Create it first, or take the entry out"
@@ -115,7 +124,7 @@ class Targets:
         """From ports of the Service to those of its pods; without a cluster they are taken to be the same."""
         if service is None or self._seen is None:
             return _as_said
-        known = ports_of(service, behind(service, self._seen.workloads))
+        known = self._known_ports(service)
         where = f"Service {self._namespace.name}/{service.name}"
         for intent in intents:
             for port in intent.ports:
@@ -213,7 +222,7 @@ class Targets:
 
     def _translated(self, service: Service, ported_only: bool = False) -> Attachment:
         """From ports of pods to those of a Service. `ported_only`: what names no port holds at the Gateway."""
-        known = ports_of(service, behind(service, self._seen.workloads if self._seen else ()))
+        known = self._known_ports(service)
 
         def ports(intent: Intent) -> tuple[int, ...] | None:
             if not intent.ports:

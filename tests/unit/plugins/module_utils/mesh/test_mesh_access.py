@@ -316,6 +316,21 @@ def test_a_second_service_behind_the_waypoint_would_be_a_side_door() -> None:
     assert items(value(entry()), seen([HTTP, replace(all_of_it, headless=True)], [CART_POD]))
 
 
+def test_a_headless_service_is_called_past_its_waypoint() -> None:
+    facts = seen([serves("cart", Port(80, 8080), headless=True)], [CART_POD])
+
+    def value(waypoint: Any, exceptions: Any = (), **more: Any) -> dict[str, Any]:
+        shop = {"state": "l7", "access": [entry(**more)], "exceptions": list(exceptions)}
+        return declared(shop, waypoints=[waypoint])
+
+    says = "Service shop/cart is headless, so its callers go past waypoint shop/waypoint"
+    assert refused(value(OPEN, methods=["GET"]), facts).startswith(f"{PLACE}.methods: {says}. Take it out")
+    locked = refused(value(SHOP), facts)
+    assert locked.startswith(f"{PLACE}.to: {says}, and the lock-down refuses them. Name its ports")
+    assert items(value(SHOP, [{"allow": "direct", "ports": [8080]}]), facts)
+    assert items(value(OPEN), facts)
+
+
 def test_callers_of_a_service_are_not_let_in_at_the_ports_of_another_one_with_the_same_pods() -> None:
     admin, again = serves("admin", Port(90, 9000), app="cart"), serves("again", Port(1, 8080), app="cart")
     http = serves("cart", Port(80, "http"))
