@@ -99,7 +99,8 @@ CASES = (
          (policy(action="DENY", selector=DB, rules=[rule({"ports": ["9"]})]),)),
     Case("AMB0701", IT, "rules that speak of methods (1) deny nobody in that part",
          (policy(action="DENY", selector=DB, rules=[
-             {"to": [{"operation": GET}, {"operation": {"ports": ["8080"]}}]}]),)),
+             {"to": [{"operation": GET}, {"operation": {"ports": ["8080"]}}]}]),),
+         (policy(action="DENY", selector=DB, rules=l4(trustDomains=["other.example"])),)),
     Case("AMB0702", IT, "does not know the action CUSTOM",
          (policy(action="CUSTOM", selector=DB, provider={"name": "opa"}, rules=[{}]),),
          (policy(action="CUSTOM", targetRefs=TO_CART, provider={"name": "opa"}, rules=[{}]),)),
@@ -271,7 +272,8 @@ CASES = (
     Case("AMB0734", IT, "istiod says WaypointAccepted is False: Invalid, no",
          (told(policy(targetRefs=TO_CART, annotations=DRY),
                {**NEVER, "type": "WaypointAccepted", "reason": "Invalid"}),),
-         (told(policy(targetRefs=TO_CART, annotations=DRY), NEVER),), "warning"),
+         (told(policy(targetRefs=TO_CART, annotations=DRY), NEVER),
+          told(policy("other", selector=DB, rules=l4(trustDomains=["other.example"])), NEVER)), "warning"),
     Case("AMB0735", "Gateway shop/waypoint", "is a waypoint with one pod", (one_pod(1),), (one_pod(2),), "info"),
     Case("AMB0736", "NetworkPolicy web/open", "who comes by HBONE reaches every port of Deployment web/web",
          (make("NetworkPolicy", "open", "web", spec=OPENED),),
@@ -300,5 +302,6 @@ CASES = (
          (policy(selector=DB, rules=l4(principals=["other.example/*"], namespaces=["web"])),)),
     Case("AMB0738", IT, "rules that speak of source.serviceAccount (1) deny nobody",
          (policy(action="DENY", selector=DB, rules=[rule(when=[{"key": "source.serviceAccount", "values": ["db"]}])]),),
-         (policy(action="DENY", selector=DB, rules=l4(serviceAccounts=["db"])),)),
+         (policy(action="DENY", selector=DB, rules=l4(serviceAccounts=["db"])),
+          policy("tried", action="DENY", selector=DB, annotations=DRY, rules=l4(trustDomains=["other.example"])))),
 )  # fmt: skip

@@ -365,6 +365,7 @@ def test_a_dry_run_is_not_called_refused(refused: tuple[str, str, str], on: str)
         assert [each.what for each in explained.troubles] == [f"{answer.notes[0]}."]
         assert not [each.what for each in explain(world, "shop").troubles if "accepted" in each.what]
     assert "dry run" not in str(ask(bound(tried), to="shop/web").notes)
+    assert ask(bound(tried), "out/job").verdict is ALLOWED
 
 
 def test_a_dry_run_is_not_named_beside_one_that_is_refused() -> None:
