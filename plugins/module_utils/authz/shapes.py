@@ -9,16 +9,30 @@ from typing import Any
 
 from ..errors import AmbientError
 from ..manifests.identity import Object
+from ..mesh.names import did_you_mean
+
+
+def _both_ways(*fields: str) -> dict[str, Any]:
+    """The fields of a source or an operation, each as it is and forbidden; there are no others."""
+    names = [*fields, *(f"not{field[0].upper()}{field[1:]}" for field in fields)]
+    return {_CLOSED: None, **dict.fromkeys(names, _VALUES)}
+
 
 _SCALAR = object()  # a text or a number
 _NUMBER = object()
 _TEXTS: dict[str, Any] = {"*": _SCALAR}  # a mapping of texts
+_CLOSED = "!"  # as a key: what is not named is no field
 _VALUES = [_SCALAR]
-_SELECTOR = {"matchLabels": _TEXTS}
-_MODE = {"mode": _SCALAR}
+_SELECTOR = {_CLOSED: None, "matchLabels": _TEXTS}
+_MODE = {"mode": frozenset({"UNSET", "DISABLE", "PERMISSIVE", "STRICT"})}
 _TARGET = {"kind!": _SCALAR, "name!": _SCALAR}
+_ATTACHED = {"spec": {"selector": _SELECTOR, "targetRef": _TARGET, "targetRefs": [_TARGET]}}
+_ROUTE = {"spec": {"parentRefs": [{}], "rules": [{"backendRefs": [{}]}]}}
 _CONDITIONS = {"conditions": [{"type!": _SCALAR, "status": _SCALAR}]}
 _EXPRESSION = {"key!": _SCALAR, "operator!": _SCALAR, "values": _VALUES}
+_SOURCES = ("principals", "requestPrincipals", "namespaces", "serviceAccounts", "trustDomains")
+_SOURCE = _both_ways(*_SOURCES, "ipBlocks", "remoteIpBlocks")
+_OPERATION = _both_ways("hosts", "ports", "methods", "paths")
 _PODS = {
     "serviceAccountName": _SCALAR,
     "containers": [{"ports": [{"name": _SCALAR, "containerPort": _NUMBER}]}],
@@ -51,21 +65,30 @@ _SHAPES: Mapping[str, Mapping[str, Any]] = {
     },
     "AuthorizationPolicy": {
         "spec": {
-            "action": _SCALAR,
+            "action": frozenset({"ALLOW", "DENY", "AUDIT", "CUSTOM"}),
             "provider": {"name": _SCALAR},
             "selector": _SELECTOR,
             "targetRef": _TARGET,
             "targetRefs": [_TARGET],
             "rules": [
                 {
-                    "from": [{"source": {"*": _VALUES}}],
-                    "to": [{"operation": {"*": _VALUES}}],
-                    "when": [{"key!": _SCALAR, "values": _VALUES, "notValues": _VALUES}],
+                    _CLOSED: None,
+                    "from": [{_CLOSED: None, "source": _SOURCE}],
+                    "to": [{_CLOSED: None, "operation": _OPERATION}],
+                    "when": [{_CLOSED: None, "key!": _SCALAR, "values": _VALUES, "notValues": _VALUES}],
                 }
             ],
         },
         "status": _CONDITIONS,
     },
+    "RequestAuthentication": _ATTACHED,
+    "WasmPlugin": _ATTACHED,
+    "HTTPRoute": _ROUTE,
+    "GRPCRoute": _ROUTE,
+    "VirtualService": {"spec": {"hosts": _VALUES, "gateways": _VALUES, "http": [{"route": [{"destination": {}}]}]}},
+    "ServiceEntry": {"spec": {"hosts": _VALUES}},
+    "DestinationRule": {"spec": {"host": _SCALAR}},
+    "NetworkPolicy": {"spec": {"ingress": [{"from": [{}], "ports": [{"port": _SCALAR}]}]}},
     "PeerAuthentication": {"spec": {"selector": _SELECTOR, "mtls": _MODE, "portLevelMtls": {"*": _MODE}}},
 }
 
@@ -86,7 +109,13 @@ def _look(value: Any, shape: Any, what: str, path: str) -> None:
         return
     if isinstance(shape, Mapping):
         _require(isinstance(value, Mapping), "a mapping", value, what, path)
+        for each in value if _CLOSED in shape else ():
+            if each not in shape and f"{each}!" not in shape:
+                hint = did_you_mean(str(each), [key.removesuffix("!") for key in shape if key != _CLOSED])
+                raise AmbientError("is no field that Istio has there", path=f"{what}{_at(path, each)}", hint=hint)
         for key, inner in shape.items():
+            if key == _CLOSED:
+                continue
             name = key.removesuffix("!")
             if key != name and value.get(name) is None:
                 raise AmbientError("is missing", path=f"{what}{_at(path, name)}", hint="Mend the manifest")
@@ -97,6 +126,8 @@ def _look(value: Any, shape: Any, what: str, path: str) -> None:
         for at, each in enumerate(value):
             _require(each is not None, "an entry", each, what, f"{path}[{at}]")
             _look(each, shape[0], what, f"{path}[{at}]")
+    elif isinstance(shape, frozenset):
+        _require(isinstance(value, str) and value in shape, f"one of {', '.join(sorted(shape))}", value, what, path)
     elif shape is _NUMBER:
         whole = isinstance(value, int) or (isinstance(value, str) and value.isdecimal())
         _require(whole and not isinstance(value, bool), "a number", value, what, path)

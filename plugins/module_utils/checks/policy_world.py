@@ -11,6 +11,7 @@ from typing import Any
 
 from ..authz.analysis_index import View
 from ..authz.reading import overlay
+from ..authz.shapes import checked
 from ..authz.world import ROOT_NAMESPACE, TRUST_DOMAIN, World
 from ..manifests.items import Item
 from .findings import Problem
@@ -121,8 +122,8 @@ def read(cluster: Snapshot, planned: Planned) -> Seen:
 
 
 def written(items: Iterable[Item], root: str = ROOT_NAMESPACE, trust_domain: str = TRUST_DOMAIN) -> Seen:
-    """The world as manifests have it."""
-    objects = overlay([], items)
+    """The world as manifests have it. AmbientError with the object and the field of one that cannot be read."""
+    objects = list(checked(overlay([], items)))
     kinds = {resource.kind: [obj for obj in objects if obj.get("kind") == resource.kind] for resource in _OTHERS}
     return Seen(View(World.of(objects, False, root, trust_domain), kinds))
 

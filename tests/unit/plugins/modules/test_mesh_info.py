@@ -151,3 +151,33 @@ def test_a_manifest_of_the_wrong_shape_is_named(tree: dict[str, Any], tmp_path: 
     message = failure("mesh_info", query="matrix", **tree)
     assert message.startswith(f"{broken['kind']} shop/odd: spec."), message
     assert message.endswith(". Mend the manifest")
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ({"action": "Deny"}, "spec.action: must be one of ALLOW, AUDIT, CUSTOM, DENY, it is 'Deny'. Mend"),
+        ({"selector": {"app": "cart"}}, "spec.selector.app: is no field that Istio has there. Known: matchLabels"),
+        (
+            {"rules": [{"from": [{"source": {"principal": ["x"]}}]}]},
+            "spec.rules[0].from[0].source.principal: is no field that Istio has there. Did you mean principals?",
+        ),
+        (
+            {"rules": [{"when": [{"key": "source.ip", "value": ["10.0.0.1"]}]}]},
+            "spec.rules[0].when[0].value: is no field that Istio has there. Did you mean values?",
+        ),
+    ],
+)
+def test_words_that_istio_does_not_have_are_not_passed_over(
+    tree: dict[str, Any], tmp_path: Path, spec: dict[str, Any], says: str
+) -> None:
+    obj = {
+        "kind": "AuthorizationPolicy",
+        "apiVersion": "security.istio.io/v1",
+        "metadata": {"name": "odd", "namespace": "shop"},
+        "spec": spec,
+    }
+    (tmp_path / "odd.json").write_text(json.dumps(obj))
+    assert failure("mesh_info", query="matrix", **tree).startswith(f"AuthorizationPolicy shop/odd: {says}")
+    told = failure("check", phase=["policies"], source="tree", tree=[str(tmp_path)])
+    assert told.startswith(f"AuthorizationPolicy shop/odd: {says}")
