@@ -13,7 +13,6 @@ from .parts import Policy
 from .unknowns import Reading, Unknown, read
 from .wording import joined, rule_text
 
-UNSUPPORTED = "UnsupportedValue"
 _CONDITION = {Proxy.WAYPOINT: "WaypointAccepted", Proxy.ZTUNNEL: "ZtunnelAccepted"}
 
 
@@ -66,7 +65,7 @@ def rule_at(policies: Sequence[Policy], call: Call, proxy: Proxy, unknown: Unkno
         kept = _judged([policy for policy in policies if policy not in refused], call, proxy, unknown, where)
         whys = [why_refused(policy, proxy) for policy in refused]
         if kept.verdict is not ruling.verdict:
-            if kept.verdict is Verdict.DENIED and not any(why.startswith(UNSUPPORTED) for why in whys):
+            if kept.verdict is Verdict.DENIED:
                 return replace(kept, reason=f"{kept.reason}; {_names(refused)} is not accepted ({whys[0]})")
             return ruling.unenforced(f"{_names(refused)} is not accepted: {whys[0]}")
     return ruling
@@ -75,12 +74,13 @@ def rule_at(policies: Sequence[Policy], call: Call, proxy: Proxy, unknown: Unkno
 def why_refused(policy: Policy, proxy: Proxy) -> str:
     """Why istiod has not accepted a policy for this proxy, `REASON: message`; empty where it has, or says nothing.
 
-    Empty for one in dry run: it decides nothing, accepted or not, and istiod always refuses it for ztunnel.
+    Empty for one in dry run: it decides nothing, accepted or not, and istiod always refuses it for ztunnel. Accepted
+    with reserve (status True, UnsupportedValue) is accepted: ztunnel enforces what it understands of it.
     """
     if policy.dry_run:
         return ""
     status, reason, message = policy.conditions.get(_CONDITION[proxy], ("", "", ""))
-    if status != "False" and reason != UNSUPPORTED:
+    if status != "False":
         return ""
     return f"{reason}: {message}" if message else reason or "no reason given"
 
