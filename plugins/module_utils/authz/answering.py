@@ -133,9 +133,10 @@ class Judge:
     def _at(self, caller: Caller, principal: str, way: Way, request: Request, port: Port) -> Outcome:
         through = self._through(caller, way)
         waypoint = self._waypoint(principal, way, request, port) if way.waypoint or way.missed else None
+        onward = replace(request, address=None)  # pods see the waypoint's address
         totals, steps = [], []
         for backend in way.backends:
-            behind = self._pods(backend, True, self._seen_as(way) or principal, request, port) if waypoint else None
+            behind = self._pods(backend, True, self._seen_as(way) or principal, onward, port) if waypoint else None
             if through and waypoint and behind:
                 total = _one_after_the_other(waypoint, behind if way.known else None)
                 steps += [waypoint, behind]

@@ -30,7 +30,7 @@ class Port:
 
 @dataclass(frozen=True)
 class Service:
-    """A Service. `labels` say through which waypoint it is called."""
+    """A Service. `labels` say through which waypoint it is called; `no_tcp`: it has ports, and none is of TCP."""
 
     namespace: str
     name: str
@@ -38,6 +38,7 @@ class Service:
     ports: tuple[Port, ...]
     labels: Labels
     headless: bool = False
+    no_tcp: bool = False
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
@@ -176,7 +177,9 @@ def service_of(obj: Object) -> Service:
     spec = obj.get("spec") or {}
     ports = tuple(Port(int(each["port"]), each.get("targetPort") or int(each["port"])) for each in _ports(spec))
     headless = spec.get("clusterIP") == "None"
-    return Service(namespace_of(obj), name_of(obj), spec.get("selector") or {}, ports, labels_of(obj), headless)
+    no_tcp = bool(spec.get("ports")) and not ports
+    selector = spec.get("selector") or {}
+    return Service(namespace_of(obj), name_of(obj), selector, ports, labels_of(obj), headless, no_tcp)
 
 
 def _ports(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -153,7 +153,8 @@ class Ways:
                 else (f"what makes the pods behind Service {service} is not among the manifests",)
             )
         known = bool(service.selector)
-        backends = [Backend(each, self.world.at_pods(each), self._open(each, known)) for each in workloads]
+        apart = "the Service has no port of TCP, and ztunnel carries nothing else" if service.no_tcp else ""
+        backends = [Backend(each, self.world.at_pods(each), apart or self._open(each, known)) for each in workloads]
         if service.headless:
             ref, missed, policies = self._past_the_service(service, workloads[0])
         else:

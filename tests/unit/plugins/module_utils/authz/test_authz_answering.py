@@ -55,6 +55,20 @@ def test_ztunnel_sees_the_pods_port_and_the_waypoint_the_services() -> None:
     assert ask(bound(policy("w", at_pods, on="Service/cart"))).verdict is DENIED
 
 
+def test_behind_a_waypoint_pods_do_not_see_the_callers_address() -> None:
+    block = policy("net", {"from": [{"source": {"ipBlocks": ["10.0.0.0/8"]}}]}, action="DENY", on="app=cart")
+    assert ask(shop(block), source_ip="10.0.0.7").verdict is DENIED
+    answer = ask(bound(block), source_ip="10.0.0.7")
+    assert (answer.verdict, answer.total.on) == (DEPENDS, {"the caller's address"})
+
+
+def test_what_is_not_tcp_goes_past_ztunnel() -> None:
+    dns = service("cart", ports=[{"port": 53, "protocol": "UDP"}], selector={"app": "cart"})
+    answer = ask(shop([*app("cart")[1:], dns], policy("nobody", on="app=cart")))
+    assert (answer.verdict, answer.total.would) == (OPEN, DENIED)
+    assert answer.total.reason == "the Service has no port of TCP, and ztunnel carries nothing else"
+
+
 def test_a_named_port_is_the_pods() -> None:
     named = app("cart", target="web")
     assert ask(shop(named, policy("p", may(ports=["8080"]), on="app=cart"))).verdict is ALLOWED
