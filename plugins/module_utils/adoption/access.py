@@ -5,12 +5,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from ..authz.matching import says_http
 from ..manifests.items import Item
 from ..mesh.allows import is_allow, target_of
+from ..mesh.bindings import share_pods
+from ..mesh.facts import Labels, Policy, Workload
 from ..mesh.intents import Target, TargetKind
 
 ANYBODY = "anybody"
@@ -25,11 +28,13 @@ class Closed:
     Attributes:
         rules: what they may do, as text.
         at_waypoint: whether a waypoint tells, and the rules are those that it has.
+        pods: the selectors of its pods; an empty one is of all pods.
     """
 
     callers: frozenset[str]
     rules: frozenset[str]
     at_waypoint: bool
+    pods: tuple[Labels, ...] = ()
 
 
 def closed_in(items: Iterable[Item]) -> dict[Target, Closed]:
@@ -42,11 +47,12 @@ def closed_in(items: Iterable[Item]) -> dict[Target, Closed]:
 
 
 def _closed(items: Iterable[Item]) -> Closed:
-    specs = [item.object.get("spec") or {} for item in items]
+    specs: list[Mapping[str, Any]] = [item.object.get("spec") or {} for item in items]
     callers = {caller for spec in specs for rule in spec.get("rules") or [] for caller in _callers(rule)}
     attached = [spec for spec in specs if "targetRefs" in spec]
     rules = {json.dumps(rule, sort_keys=True) for spec in attached or specs for rule in spec.get("rules") or []}
-    return Closed(frozenset(callers), frozenset(rules), bool(attached))
+    pods = tuple((spec.get("selector") or {}).get("matchLabels") or {} for spec in specs if spec not in attached)
+    return Closed(frozenset(callers), frozenset(rules), bool(attached), pods)
 
 
 def _callers(rule: Mapping[str, Any]) -> Iterator[str]:
@@ -62,6 +68,37 @@ def _callers(rule: Mapping[str, Any]) -> Iterator[str]:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What else decides about the pods of a namespace.
+
+    Attributes:
+        policies: those of others that ztunnel enforces for pods of the namespace.
+        locked: the selectors of pods that nobody but their waypoint may call; an empty one is of all pods.
+    """
+
+    policies: Collection[Policy] = ()
+    workloads: Collection[Workload] = ()
+    locked: Collection[Labels] = ()
+
+    def opening(self, closed: Closed) -> list[str]:
+        """The ALLOWs that let callers of their own in to the same pods, as NAMESPACE/NAME."""
+        pods = [each for each in closed.pods if not (closed.at_waypoint and self._is_locked(each))]
+        return sorted(
+            f"{policy.namespace}/{policy.name}"
+            for policy in self.policies
+            if policy.action == "ALLOW"
+            and not all(map(says_http, policy.rules))
+            and any(self._same(each, policy.selector) for each in pods)
+        )
+
+    def _is_locked(self, pods: Labels) -> bool:
+        return any(each.items() <= pods.items() for each in self.locked)
+
+    def _same(self, pods: Labels, selector: Labels) -> bool:
+        return not pods or not selector or share_pods(pods, selector, self.workloads)
+
+
+@dataclass(frozen=True)
 class Change:
     """What is closed in a namespace before and after, and whether it denies by default then."""
 
@@ -70,6 +107,7 @@ class Change:
     new: Mapping[Target, Closed]
     denied: bool
     denies: bool
+    beside: Beside = field(default_factory=Beside)
 
     def told(self) -> list[str]:
         """What it means, a line each."""
@@ -97,11 +135,11 @@ class Change:
             yield f"{what} takes calls from {_words(after.callers)}, too"
             return
         others = self.new[_ALL].callers if target != _ALL and _ALL in self.new else frozenset()
-        callers = after.callers | others
+        callers, more = after.callers | others, _more(self.beside.opening(after), after.at_waypoint)
         if ANYBODY in callers:
-            yield f"{what} takes calls from anybody, as far as its access says, from now on; all else is refused"
+            yield f"{what} takes calls from anybody, as far as its access says, from now on; all else is refused{more}"
         else:
-            yield f"{what} takes calls from {_words(callers)} alone from now on; everybody else is refused"
+            yield f"{what} takes calls from {_words(callers)} alone from now on; everybody else is refused{more}"
 
     def _opened(self, target: Target, what: str) -> Iterator[str]:
         if self.denies or (target != _ALL and _ALL in self.new):
@@ -109,6 +147,15 @@ class Change:
             return
         beside = ", but for what has an access of its own" if target == _ALL and self.new else ""
         yield f"{what} takes calls from everybody again{beside}"
+
+
+def _more(policies: Collection[str], at_waypoint: bool) -> str:
+    """What is added where policies of others stand beside ours."""
+    if not policies:
+        return ""
+    one = len(policies) == 1
+    what, lets = ("AuthorizationPolicy", "lets its") if one else ("AuthorizationPolicies", "let their")
+    return f"; {what} {_words(policies)} {lets} callers in as well{', past the waypoint' if at_waypoint else ''}"
 
 
 def _what(target: Target, namespace: str) -> str:

@@ -4,15 +4,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..manifests.items import Item
-from ..mesh.facts import Facts, Policy
+from ..mesh.facts import Facts, Labels, Policy
+from ..mesh.objects import holding
 from ..mesh.patches import ENROLMENT_MANAGER, NO_WAYPOINT, USE_WAYPOINT, USE_WAYPOINT_NAMESPACE
 from ..mesh.policies import DEFAULT_DENY, LOCK_DOWN, STRICT, names_clients
 from ..mesh.spec import MODE_AMBIENT, MODE_LABEL, Allow, MeshSpec, NamespaceSpec, WaypointRef
-from .access import Change, closed_in
+from .access import Beside, Change, closed_in
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,14 @@ def _principals(item: Item) -> Iterable[str]:
 
 
 def told(
-    namespace: NamespaceSpec, mesh: MeshSpec, before: Sequence[Item], target: Sequence[Item], facts: Facts
+    namespace: NamespaceSpec,
+    mesh: MeshSpec,
+    before: Sequence[Item],
+    target: Sequence[Item],
+    facts: Facts,
+    coming: Sequence[Policy] = (),
 ) -> list[str]:
-    """What the change of a namespace means, a line each."""
+    """What the change of a namespace means, a line each. `coming`: policies that come from manifests with it."""
     old, new, name = View.of(before), View.of(target), f"namespace {namespace.name}"
     lines = []
     if new.enrolled != old.enrolled:
@@ -95,10 +101,22 @@ def told(
         lines.append(
             f"{name} {'refuses all that no policy allows' if new.default_deny else 'denies nobody by default'}"
         )
-    change = Change(namespace.name, closed_in(before), closed_in(target), old.default_deny, new.default_deny)
-    lines += change.told()
+    closed, seen = (closed_in(before), closed_in(target)), facts.of(namespace.name)
+    beside = Beside(
+        holding(namespace.name, facts, coming), seen.workloads if seen else (), list(_locked_by(namespace, target))
+    )
+    lines += Change(namespace.name, *closed, old.default_deny, new.default_deny, beside).told()
     lines += _of_policies(namespace, old, new, facts)
     return lines or [f"{name}: the policies beside its state change"]
+
+
+def _locked_by(namespace: NamespaceSpec, target: Iterable[Item]) -> Iterator[Labels]:
+    """The selectors of pods that only their waypoint may call, at every port."""
+    if any(each.allow is Allow.DIRECT for each in namespace.exceptions):
+        return
+    for item in target:
+        if item.identity.name.startswith(LOCK_DOWN) and not item.patch:
+            yield (item.object["spec"].get("selector") or {}).get("matchLabels") or {}
 
 
 def _way(waypoint: str, one: bool = False) -> str:
@@ -142,7 +160,7 @@ def _closed_plaintext(namespace: NamespaceSpec) -> list[str]:
 
 def _of_policies(namespace: NamespaceSpec, old: View, new: View, facts: Facts) -> list[str]:
     seen = facts.of(namespace.name)
-    if seen is None or (old.waypoint, dict(old.bound)) == (new.waypoint, dict(new.bound)):
+    if seen is None or not new.waypoints() or (old.waypoint, dict(old.bound)) == (new.waypoint, dict(new.bound)):
         return []
     return [
         f"AuthorizationPolicy {policy.namespace}/{policy.name} {_says(policy)}; its pods see the waypoint from now on, "

@@ -142,8 +142,9 @@ def plan_steps(wanted: Wanted, client: Client) -> Steps:
     specs |= {namespace.name: namespace for namespace in wanted.mesh.namespaces}
     lines: list[str] = []
     narrowed: list[str] = []
+    facts = wanted.facts.without(wanted.going)
     for name in wanted.changing:
-        lines += told(specs[name], wanted.mesh, held.get(name, []), target.get(name, []), wanted.facts)
+        lines += told(specs[name], wanted.mesh, held.get(name, []), target.get(name, []), facts, wanted.beside)
         if View.of(target.get(name, [])).strict and not View.of(held.get(name, [])).strict:
             narrowed.append(name)
     found = []

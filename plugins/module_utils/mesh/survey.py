@@ -39,7 +39,7 @@ def survey(reader: Reader, mesh: MeshSpec) -> Facts:
     """Read what the declaration cannot say itself; nothing at all where it says all."""
     if not needs_facts(mesh):
         return Facts()
-    bound = [namespace.name for namespace in mesh.enrolled() if namespace.waypoints()]
+    bound = [namespace.name for namespace in mesh.enrolled() if namespace.waypoints() or namespace.access]
     resolve = sorted({name for namespace in mesh.enrolled() for name in needs_services(namespace)})
     policies = _by_namespace(reader, POLICY, [*bound, ROOT_NAMESPACE] if bound else [])
     services = _by_namespace(reader, _SERVICE, resolve)

@@ -5,18 +5,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.adoption.meaning import told
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.items import Item
+from ansible_collections.alauda.ambient.plugins.module_utils.mesh.facts import Policy, Port
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.objects import namespace_items
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.parse import parse_mesh
 from hypothesis import HealthCheck, assume, given, settings
 from unit.plugins.module_utils.adoption.adoption_world import Held, bring, held, paths
 from unit.plugins.module_utils.adoption.test_adoption_properties import declarations, world
 from unit.plugins.module_utils.mesh.access_world import account, allowed
-from unit.plugins.module_utils.mesh.mesh_world import SHOP, declared, items
+from unit.plugins.module_utils.mesh.mesh_world import SHOP, declared, items, policy, seen, service, workload
 
 CALLERS = ["", *map(account, ("shop/web", "pay/web", "far/batch", "ops/x", "shop/default", "other/x"))]
 WEB, OPS, ANY = {"service_account": "web"}, {"namespace": "ops"}, {"any": True}
@@ -94,6 +96,34 @@ def test_beside_a_default_deny_nothing_is_opened_and_nothing_closed(
     before: list[Any], after: list[Any], says: str
 ) -> None:
     assert lines(before, after, default_deny=True) == [says]
+
+
+def closing(waypoint: bool, *theirs: Policy, root: Any = (), coming: Any = (), **more: Any) -> str:
+    """What is told when Service shop/cart is closed beside policies of others, without the words that never change."""
+    state, waypoints = ("l7", [{**SHOP, **more}]) if waypoint else ("l4", [])
+    value = declared({"state": state, "access": [to_cart(WEB)]}, waypoints=waypoints)
+    mesh, facts = parse_mesh(value), seen([replace(service("cart"), ports=(Port(80, 8080),))], [workload("cart")])
+    facts = replace(facts, namespaces={"shop": replace(facts.namespaces["shop"], policies=theirs)}, root_policies=root)
+    found = told(mesh.namespaces[0], mesh, [], items(value, facts), facts, coming)
+    (line,) = (each for each in found if each.startswith(CART))
+    return line.removeprefix(f"{CART} takes calls from {WEB_SAID} alone from now on; everybody else is refused")
+
+
+def test_allows_of_others_that_let_their_callers_in_as_well_are_named() -> None:
+    mine, everywhere = policy("mine", app="cart"), policy("wide", namespace="istio-system")
+    assert closing(False, mine) == "; AuthorizationPolicy shop/mine lets its callers in as well"
+    assert closing(False, coming=[mine]) == "; AuthorizationPolicy shop/mine lets its callers in as well"
+    both = "; AuthorizationPolicies istio-system/wide and shop/mine let their callers in as well"
+    assert closing(False, mine, root=[everywhere]) == both
+    past = "; AuthorizationPolicy shop/mine lets its callers in as well, past the waypoint"
+    assert closing(True, mine, lock_down=False) == past
+
+
+def test_policies_of_others_that_let_nobody_in_to_these_pods_are_not_named() -> None:
+    http = {"to": [{"operation": {"methods": ["GET"]}}]}
+    others = policy("empty", rules=()), policy("deny", "DENY"), policy("http", rules=[http]), policy("web", app="web")
+    assert closing(False, *others) == ""
+    assert closing(True, policy("mine", app="cart")) == "", "the lock-down refuses them"
 
 
 def _targets(mesh: dict[str, Any]) -> dict[str, set[str]]:

@@ -75,6 +75,12 @@ def test_single_services_need_what_stands_behind_them() -> None:
     }
 
 
+def test_whoever_says_who_may_call_hears_of_policies_that_let_others_in() -> None:
+    cluster = Cluster()
+    survey(cluster, parse_mesh(declared({"access": [{"from": [{"any": True}]}]}, waypoints=[])))
+    assert cluster.lists["AuthorizationPolicy", "shop"] == cluster.lists["AuthorizationPolicy", "istio-system"] == 1
+
+
 @pytest.mark.parametrize(("count", "where"), [(20, "each"), (21, "cluster")])
 def test_many_namespaces_are_read_at_once(count: int, where: str) -> None:
     names = [f"n{number}" for number in range(count)]
