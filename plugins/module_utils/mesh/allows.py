@@ -46,7 +46,7 @@ def access_items(
     for target, found in intents.items():
         place = places[target]
         clients = [(intent, sources.of(reader, intent)) for intent in found]
-        _refuse_http(reader, found, place)
+        _refuse_http(reader, namespace.name, found, place)
         objects = [(waves.POLICIES, obj) for obj in _at_pods(namespace, target, place, clients)]
         for part in place.attachments:
             objects += _at_waypoint(namespace.name, target, part, clients, audiences)
@@ -102,10 +102,25 @@ def as_policies(items: Iterable[Item]) -> list[Policy]:
     return found
 
 
-def _refuse_http(reader: Reader, intents: Iterable[Intent], place: Place) -> None:
-    if place.pods and not place.attachments:
-        for intent in intents:
+def _refuse_http(reader: Reader, namespace: str, intents: Iterable[Intent], place: Place) -> None:
+    for intent in intents:
+        if place.pods and not place.attachments:
             refuse_http(reader, intent)
+        elif intent.http_keys:
+            past = [f"{namespace}/{each.name}" for each in place.past if each.ports(intent) is not None]
+            _refuse_http_past(reader, intent, sorted(past))
+
+
+def _refuse_http_past(reader: Reader, intent: Intent, services: Sequence[str]) -> None:
+    if services:
+        one = len(services) == 1
+        names = f"Service{'' if one else 's'} {', '.join(services)}"
+        message = f"calls to {names} pass no waypoint, which alone could tell, and would be refused"
+        hint = (
+            f"Bind {'it' if one else 'them'} under services, where not headless, or say it of the others alone: "
+            "to: {service: …}"
+        )
+        reader.error(f"{intent.path}.{intent.http_keys[0]}", message, hint)
 
 
 def refuse_http(reader: Reader, intent: Intent) -> None:

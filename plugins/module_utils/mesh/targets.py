@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from .bindings import Bound, as_a_whole, share_pods
@@ -39,10 +39,11 @@ class Attachment:
 
 @dataclass(frozen=True)
 class Place:
-    """All places at which a target is closed."""
+    """All places at which a target is closed. `past`: its Services whose callers pass no waypoint."""
 
     pods: tuple[Pods, ...] = ()
     attachments: tuple[Attachment, ...] = ()
+    past: tuple[Attachment, ...] = ()
 
 
 class Targets:
@@ -77,6 +78,11 @@ class Targets:
         """The waypoint through which a Service is called."""
         ref = self._refs.get(service, self._namespace.waypoint)
         return ref if ref and self._mesh.waypoint(ref).serves.services else None
+
+    def _passes(self, service: Service) -> bool:
+        """Whether callers of a Service go past all waypoints."""
+        ref = self.way(service.name)
+        return ref is None or (service.headless and not self._mesh.waypoint(ref).serves.workloads)
 
     def _locks(self, service: str) -> bool:
         ref = self.way(service)
@@ -176,7 +182,8 @@ class Targets:
                 self._reader.error(path, f"pods of {what} have no labels to close them by", "Give them a label")
             selectors[key] = any(self._locks(each.name) for each in services if behind(each, [workload]))
         pods = tuple(Pods(dict(key), locked, _as_said) for key, locked in sorted(selectors.items()))
-        return Place(pods, tuple(self._translated(each) for each in services if self.way(each.name)))
+        past = tuple(self._translated(each) for each in services if self._passes(each))
+        return Place(pods, tuple(self._translated(each) for each in services if self.way(each.name)), past)
 
     def _refuse_others(self, path: str, name: str, services: Iterable[Service]) -> None:
         workloads = self._seen.workloads if self._seen else ()
@@ -208,7 +215,15 @@ class Targets:
             found.append(self._translated(service, ref not in shared) if service else self._unknown_ports(name, ported))
         if self._seen is None and refs and not services:
             self._unknown_ports("", ported)
-        return Place((Pods({}, locked, _as_said),), tuple(found))
+        return Place((Pods({}, locked, _as_said),), tuple(found), tuple(self._past()))
+
+    def _past(self) -> Iterator[Attachment]:
+        if self._seen is None:
+            yield from (Attachment("Service", name, _as_said) for name in self._selectors if not self.way(name))
+            return
+        for service in self._seen.services:
+            if service.selector and self._passes(service):
+                yield self._translated(service)
 
     def _unknown_ports(self, name: str, ported: Iterable[Intent]) -> Attachment:
         for intent in ported:

@@ -55,7 +55,7 @@ def namespaces(draw: st.DrawFn, name: str) -> dict[str, Any]:
     found["exceptions"] = exceptions
     ways = {each["name"]: each["waypoint"] != "none" for each in found["services"]}
     through = {each: ways.get(each, state == "l7") for each in SERVICES}
-    found["access"] = draw(st.lists(entries(through, any(through.values())), max_size=2))
+    found["access"] = draw(st.lists(entries(through, all(through.values())), max_size=2))
     return found
 
 

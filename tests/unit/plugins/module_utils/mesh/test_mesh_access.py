@@ -352,3 +352,34 @@ def test_http_keys_of_an_account_without_a_service_behind_a_waypoint_are_refused
     )
     says = f"{PLACE}.methods: needs a waypoint. Bind it under services, or say state: l7"
     assert refused(value, seen([], [batch])) == says
+
+
+@pytest.mark.parametrize("to", ["", {"service_account": "batch"}])
+@pytest.mark.parametrize("how", ["none", "headless"])
+def test_http_keys_are_refused_where_a_service_of_the_target_passes_the_waypoint(to: Any, how: str) -> None:
+    other = serves("peers", Port(7000, 7000), app="cart", headless=how == "headless")
+    facts = seen([HTTP, other], [CART_POD])
+    services = [] if how == "headless" else [{"name": "peers", "waypoint": "none"}]
+
+    def value(**more: Any) -> dict[str, Any]:
+        access = [entry(to=to, methods=["GET"], **more)]
+        return declared({"state": "l7", "services": services, "access": access}, waypoints=[OPEN])
+
+    says = "calls to Service shop/peers pass no waypoint, which alone could tell, and would be refused. Bind it under"
+    told = refused(value(paths=["/"]), facts)
+    assert told.startswith(f"{PLACE}.methods: {says}") and "\n" not in told
+    assert items(value(ports=[8080]), facts), "the entry is not about its port"
+
+
+def test_http_keys_of_a_namespace_name_all_services_that_are_not_bound() -> None:
+    services = [{"name": "cart", "waypoint": "waypoint"}]
+    value = declared({"services": services, "access": [entry(to="", methods=["GET"])]}, waypoints=[OPEN])
+    facts = seen([HTTP, *(serves(name, Port(80, 80)) for name in ("web", "db"))], [CART_POD])
+    assert refused(value, facts).startswith(f"{PLACE}.methods: calls to Services shop/db, shop/web pass no waypoint")
+    assert items(value, seen([HTTP, Service("outside", {})], [CART_POD]))
+
+
+def test_http_keys_are_refused_without_a_cluster_where_a_declared_service_opts_out() -> None:
+    services = [{"name": "db", "waypoint": "none", "selector": {"app": "db"}}]
+    value = declared({"state": "l7", "services": services, "access": [entry(to="", methods=["GET"])]}, waypoints=[OPEN])
+    assert refused(value).startswith(f"{PLACE}.methods: calls to Service shop/db pass no waypoint")
