@@ -12,7 +12,8 @@ author: Alauda Service Mesh team (@alauda)
 description:
   - Reads, for the namespaces whose traffic goes through waypoints or that declare C(access), the AuthorizationPolicies
     that ztunnel enforces, and where single Services or service accounts are bound or C(access) is declared, the
-    Services and what makes their pods. Namespaces whose Services are named as callers are read, too.
+    Services and what makes their pods. Namespaces whose Services are named as callers are read, too. Where a waypoint
+    locks pods down, the Services are read for those that are headless.
   - Writes that to a file for M(alauda.ambient.namespace_objects) and M(alauda.ambient.adoption). Sends no request but
     LISTs, and none at all where nothing is bound to a waypoint and no access is declared.
 extends_documentation_fragment:

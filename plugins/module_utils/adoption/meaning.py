@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from ..manifests.items import Item
 from ..mesh.facts import Facts, Labels, Policy
+from ..mesh.headless import refused_by
 from ..mesh.objects import holding
 from ..mesh.patches import ENROLMENT_MANAGER, NO_WAYPOINT, USE_WAYPOINT, USE_WAYPOINT_NAMESPACE
 from ..mesh.policies import DEFAULT_DENY, LOCK_DOWN, STRICT, names_clients
@@ -97,6 +98,7 @@ def told(
             rolled = "" if what.startswith("Service ") else "; its pods are replaced, one roll-out"
             lines.append(f"{what} {_way(way, one=True)}{rolled}")
     lines += _of_guards(namespace, mesh, old, new)
+    lines += _of_headless(namespace, mesh, before, target, facts)
     if new.default_deny != old.default_deny:
         lines.append(
             f"{name} {'refuses all that no policy allows' if new.default_deny else 'denies nobody by default'}"
@@ -148,6 +150,22 @@ def _of_guards(namespace: NamespaceSpec, mesh: MeshSpec, old: View, new: View) -
         if not mesh.waypoint(ref).lock_down:
             lines.append(f"NOT LOCKED DOWN: pods behind waypoint {ref} may be called past it (lock_down: false)")
     return lines
+
+
+def _of_headless(
+    namespace: NamespaceSpec, mesh: MeshSpec, before: Sequence[Item], target: Sequence[Item], facts: Facts
+) -> Iterator[str]:
+    seen = facts.of(namespace.name)
+    refused = refused_by(target, seen) - refused_by(before, seen) if seen else set()
+    ways = {each.name: each.waypoint for each in namespace.services}
+    for name in sorted(refused):
+        ref = ways.get(name, namespace.waypoint)
+        if ref is None or not mesh.waypoint(ref).serves.workloads:
+            yield (
+                f"REFUSED: all callers of Service {namespace.name}/{name}, its own peers among them: it is headless, "
+                "so they go past the waypoint (an exception with allow: direct for its ports lets them in, or "
+                "lock_down: false in the entry of the waypoint)"
+            )
 
 
 def _closed_plaintext(namespace: NamespaceSpec) -> list[str]:

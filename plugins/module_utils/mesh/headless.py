@@ -1,14 +1,36 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Entries under `access` about headless Services: callers get the pods' addresses, and no waypoint for Services."""
+"""Headless Services behind a waypoint for Services: callers get the pods' addresses, and pass no waypoint."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+from ..manifests.items import Item
+from .bindings import share_pods
+from .facts import NamespaceFacts, Service, behind, ports_of
 from .intents import Intent
+from .policies import LOCK_DOWN
 from .reader import Reader
 from .spec import Allow, NamespaceSpec, WaypointRef
+
+
+def refused_by(items: Iterable[Item], seen: NamespaceFacts) -> set[str]:
+    """The names of the headless Services whose callers, their own peers among them, are refused by lock-downs."""
+    specs = [item.object["spec"] for item in items if item.identity.name.startswith(LOCK_DOWN) and not item.patch]
+    headless = [each for each in seen.services if each.headless and each.selector]
+    return {each.name for each in headless if any(_refuses(spec, each, seen) for spec in specs)}
+
+
+def _refuses(lock_down: Mapping[str, Any], service: Service, seen: NamespaceFacts) -> bool:
+    selector = (lock_down.get("selector") or {}).get("matchLabels") or {}
+    if selector and not share_pods(selector, service.selector, seen.workloads):
+        return False
+    operations = [to["operation"] for rule in lock_down.get("rules") or [] for to in rule.get("to") or []]
+    direct = {int(port) for operation in operations for port in operation.get("notPorts") or []}
+    known = ports_of(service, behind(service, seen.workloads)).values()
+    return not known or not all(pods and pods <= direct for pods in known)
 
 
 def refuse_past_the_waypoint(

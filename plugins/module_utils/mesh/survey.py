@@ -13,7 +13,7 @@ from .facts import Facts, NamespaceFacts, Policy, Port, Service, Workload, match
 from .intents import CallerKind
 from .patches import USE_WAYPOINT, USE_WAYPOINT_NAMESPACE
 from .policies import OURS
-from .spec import MeshSpec, NamespaceSpec
+from .spec import Allow, MeshSpec, NamespaceSpec
 
 ROOT_NAMESPACE = "istio-system"
 POLICY = ("security.istio.io/v1", "AuthorizationPolicy")
@@ -41,8 +41,9 @@ def survey(reader: Reader, mesh: MeshSpec) -> Facts:
         return Facts()
     bound = [namespace.name for namespace in mesh.enrolled() if namespace.waypoints() or namespace.access]
     resolve = sorted({name for namespace in mesh.enrolled() for name in needs_services(namespace)})
+    locked = [namespace.name for namespace in mesh.enrolled() if _locks_down(namespace, mesh)]
     policies = _by_namespace(reader, POLICY, [*bound, ROOT_NAMESPACE] if bound else [])
-    services = _by_namespace(reader, _SERVICE, resolve)
+    services = _by_namespace(reader, _SERVICE, [*resolve, *locked])  # for the headless ones that it refuses
     workloads = [(kind, _by_namespace(reader, kind, resolve)) for kind in (*_MAKERS, _POD)]
     return Facts(
         {
@@ -70,8 +71,13 @@ def needs_services(namespace: NamespaceSpec) -> set[str]:
         for caller in intent.callers
         if caller.kind is CallerKind.SERVICE
     }
-    itself = namespace.services or namespace.service_accounts or namespace.access
+    direct = namespace.waypoints() and any(each.allow is Allow.DIRECT for each in namespace.exceptions)
+    itself = namespace.services or namespace.service_accounts or namespace.access or direct
     return callers | ({namespace.name} if itself else set())
+
+
+def _locks_down(namespace: NamespaceSpec, mesh: MeshSpec) -> bool:
+    return any(mesh.waypoint(ref).lock_down for ref in namespace.waypoints())
 
 
 def _by_namespace(reader: Reader, kind: tuple[str, str], names: Iterable[str]) -> dict[str, list[Object]]:

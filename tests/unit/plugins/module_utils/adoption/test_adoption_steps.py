@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from ansible_collections.alauda.ambient.plugins.module_utils.adoption.steps impo
     without_new_denials,
 )
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.items import Item
-from ansible_collections.alauda.ambient.plugins.module_utils.mesh.facts import Facts
+from ansible_collections.alauda.ambient.plugins.module_utils.mesh.facts import Facts, Port
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.objects import namespace_items
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.parse import parse_mesh
 from unit.plugins.module_utils.mesh.mesh_world import (
@@ -118,6 +119,31 @@ def test_policies_that_a_waypoint_would_hollow_out_are_told(rules: list[Any], wh
         " attach a copy to the Services by targetRefs"
     )
     assert not any("theirs" in line for line in lines(L7, {**L7, "mtls": "permissive"}, facts)), "nothing moves"
+
+
+def refused(before: dict[str, Any], after: dict[str, Any], **more: Any) -> list[str]:
+    """The Services of whom it is told that their callers are refused."""
+    plain, named = (replace(service(name), headless=True, ports=(Port(1, 7000),)) for name in ("db", "queue"))
+    facts = seen([service("cart"), plain, replace(named, ports=(Port(1, "peers"),))], [workload("db")])
+    queue = replace(workload("queue"), ports={"peers": 7001})
+    facts = replace(facts, namespaces={"shop": replace(facts.namespaces["shop"], workloads=(queue,))})
+    told_of = [line for line in lines(before, after, facts, [{**SHOP, **more}]) if line.startswith("REFUSED: ")]
+    assert all("headless" in line and "allow: direct" in line and "lock_down: false" in line for line in told_of)
+    return [line.split()[5].strip(",") for line in told_of]
+
+
+def test_headless_services_whose_callers_a_lock_down_refuses_are_named() -> None:
+    def but_for(*ports: int) -> dict[str, Any]:
+        return {**L7, "exceptions": [{"allow": "direct", "ports": list(ports)}]}
+
+    assert refused(L4, L7) == ["shop/db", "shop/queue"]
+    assert refused(L4, L7, lock_down=False) == []
+    assert refused(L4, but_for(7000)) == ["shop/queue"]
+    assert refused(L4, but_for(7000, 7001)) == []
+    assert refused(but_for(7000, 7001), but_for(7001)) == ["shop/db"]
+    assert refused(L7, {**L7, "mtls": "permissive"}) == [], "they were refused before"
+    assert refused(L4, CART) == [], "their pods are not locked down"
+    assert refused(L4, {**L7, "default_deny": True}, **{"for": "all"}) == [], "it takes calls to pods, too"
 
 
 def names(found: list[Item]) -> set[str]:

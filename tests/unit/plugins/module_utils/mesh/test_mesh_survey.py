@@ -56,13 +56,20 @@ def test_nothing_is_asked_where_nothing_is_bound() -> None:
     assert not cluster.lists
 
 
-def test_a_namespace_behind_a_waypoint_needs_its_policies_alone() -> None:
+def test_a_namespace_behind_a_waypoint_needs_its_policies_alone_and_where_it_is_locked_down_its_services() -> None:
+    policies = {("AuthorizationPolicy", "shop"): 1, ("AuthorizationPolicy", "istio-system"): 1}
+    free, locked = Cluster(), Cluster(thing("Service", "db", spec={"selector": {"a": "b"}, "clusterIP": "None"}))
+    survey(free, parse_mesh(declared({"state": "l7"}, waypoints=[{**SHOP, "lock_down": False}])))
+    assert free.lists == policies
+    facts = survey(locked, parse_mesh(L7))
+    assert locked.lists == {**policies, ("Service", "shop"): 1}
+    assert [(each.name, each.headless) for each in facts.namespaces["shop"].services] == [("db", True)]
+
+
+def test_ports_that_are_called_directly_need_their_numbers() -> None:
     cluster = Cluster()
-    survey(cluster, parse_mesh(L7))
-    assert cluster.lists == {
-        ("AuthorizationPolicy", "shop"): 1,
-        ("AuthorizationPolicy", "istio-system"): 1,
-    }
+    survey(cluster, parse_mesh(declared({"state": "l7", "exceptions": [{"allow": "direct", "ports": [7000]}]})))
+    assert cluster.lists["Service", "shop"] == cluster.lists["StatefulSet", "shop"] == 1
 
 
 def test_single_services_need_what_stands_behind_them() -> None:
