@@ -87,6 +87,13 @@ def l4(**source: Any) -> list[Object]:
     return [rule(**source)]
 
 
+def tokens(targets: Any) -> Object:
+    rules = [{"issuer": "https://id.example", "jwksUri": "https://id.example/keys"}]
+    return make("RequestAuthentication", "tokens", spec={"targetRefs": targets, "jwtRules": rules})
+
+
+TOKEN = rule({"ports": ["80"]}, requestPrincipals=["https://id.example/*"])
+CLAIM = rule(when=[{"key": "request.auth.claims[groups]", "values": ["admin"]}])
 CASES = (
     Case("AMB0701", IT, "rules that speak of methods (2) never match, and allow nobody",
          (policy(selector=DB, rules=[rule(principals=[WEB]), rule(GET, namespaces=["web"])]),),
@@ -304,4 +311,14 @@ CASES = (
          (policy(action="DENY", selector=DB, rules=[rule(when=[{"key": "source.serviceAccount", "values": ["db"]}])]),),
          (policy(action="DENY", selector=DB, rules=l4(serviceAccounts=["db"])),
           policy("tried", action="DENY", selector=DB, annotations=DRY, rules=l4(trustDomains=["other.example"])))),
+    Case("AMB0739", IT, "rules that ask for a token (1) never match, and allow nobody",
+         (policy(targetRefs=TO_CART, rules=[TOKEN, rule(GET, namespaces=["web"])]),),
+         (policy(targetRefs=TO_CART, rules=[TOKEN, rule(GET, namespaces=["web"])]), tokens(TO_CART))),
+    Case("AMB0739", IT, "rules that ask for a token (2) never match, and deny nobody",
+         (policy(action="DENY", targetRefs=TO_WAYPOINT, rules=[rule({"ports": ["9"]}), CLAIM]), tokens(TO_DB)),
+         (policy(action="DENY", targetRefs=TO_WAYPOINT, rules=[rule({"ports": ["9"]}), CLAIM]), tokens(TO_CART))),
+    Case("AMB0739", "AuthorizationPolicy istio-system/it", "rules that ask for a token (1) never match",
+         (policy("it", "istio-system", targetRefs=TO_CLASS, rules=[TOKEN]),),
+         (policy(targetRefs=TO_CART, annotations=DRY, rules=[TOKEN]),
+          policy("without", action="DENY", targetRefs=TO_CART, rules=[rule(notRequestPrincipals=["*"])]))),
 )  # fmt: skip

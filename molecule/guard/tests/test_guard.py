@@ -6,7 +6,7 @@ AMB0102 and AMB0404 need another Kubernetes or another Istio than this cluster's
 AMB0106, AMB0109, AMB0210, AMB0301, AMB0405, AMB0413 and AMB0414 never refuse. AMB0105 to AMB0112 and AMB0219 to
 AMB0226 look at what this cluster cannot show without harm; the unit tests show them.
 AMB0601 to AMB0603 belong to the uninstall, see the scenario install.
-AMB0702 to AMB0738 are planted on a bare API server, see tests/integration/test_check_policies.py.
+AMB0702 to AMB0739 are planted on a bare API server, see tests/integration/test_check_policies.py.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from ..mesh.patches import INGRESS_USE_WAYPOINT, USE_WAYPOINT
 from ..mesh.sidecars import NAMESPACE_INJECTION, POD_INJECTION, asks_of_namespace, asks_of_pod
 from ..mesh.spec import WaypointRef
 from .parts import Policy, Service, Target, Workload, is_waypoint, name_of, namespace_of
+from .tokens import looked_at, needs_token
 from .world import World
 
 _TRUE = "true"
@@ -168,6 +169,13 @@ class Ways:
         admits = service.labels.get(INGRESS_USE_WAYPOINT, ingress) == _TRUE
         here = [*policies, *(policy for backend in backends for policy in backend.policies)]
         notes += tuple(dict.fromkeys(f"{each} is in dry run: it decides nothing" for each in here if each.dry_run))
+        if ref and not missed and not looked_at(self.world, ref, service):
+            notes += tuple(
+                f"{each} asks for a token, and no RequestAuthentication is attached there: "
+                f"rule {', '.join(map(str, rules))} never matches"
+                for each in policies
+                if (rules := [number for number, rule in enumerate(each.rules, 1) if needs_token(rule)])
+            )
         return Way(service, ref, missed, policies, backends, admits, known, notes)
 
     def _past_the_service(self, service: Service, workload: Workload) -> tuple[WaypointRef | None, str, list[Policy]]:

@@ -29,6 +29,7 @@ from .parts import (
     policy_of,
     service_of,
     stands_alone,
+    targets_of,
     waypoint_of,
     workload_of,
 )
@@ -117,6 +118,16 @@ class World:
     def policies_in(self) -> Mapping[str, Sequence[Policy]]:
         """By namespace."""
         return _grouped(self.policies)
+
+    @cached_property
+    def token_places(self) -> frozenset[tuple[str, Target]]:
+        """Namespace and target of all to which a RequestAuthentication with rules is attached."""
+        return frozenset(
+            (namespace_of(obj), target)
+            for obj in self.all("RequestAuthentication")
+            if (obj.get("spec") or {}).get("jwtRules")
+            for target in targets_of(obj)
+        )
 
     @cached_property
     def accounts(self) -> frozenset[tuple[str, str]]:

@@ -10,9 +10,22 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..authz.analysis_index import View
-from ..authz.parts import Workload, name_of, namespace_of, selector_of, targets_of
+from ..authz.parts import (
+    WAYPOINT_CLASS,
+    Policy,
+    Target,
+    Workload,
+    is_waypoint,
+    name_of,
+    namespace_of,
+    selector_of,
+    targets_of,
+)
+from ..authz.tokens import looked_at, needs_token
 from ..manifests.identity import Object
 from ..mesh.facts import Labels
+from ..mesh.spec import WaypointRef
+from .attached import missing
 from .findings import Problem, Severity
 
 _UNSET = ("", "UNSET")
@@ -142,6 +155,37 @@ def _same_pods(view: View, each: PeerAuthentication) -> list[object]:
 def tokens_are_looked_at(view: View) -> Iterator[Problem]:
     """AMB0716: ztunnel reads no requests, so that it looks at no token."""
     yield from _by_selector(view, "RequestAuthentication", "no token of theirs is looked at")
+
+
+def tokens_are_known(view: View) -> Iterator[Problem]:
+    """AMB0739: without a RequestAuthentication a waypoint knows no token, and takes every request for one without."""
+    effects = {"ALLOW": ", and allow nobody", "DENY": ", and deny nobody"}
+    for policy in view.world.policies:
+        rules = [str(number) for number, rule in enumerate(policy.rules, 1) if needs_token(rule)]
+        if policy.dry_run or not (rules and policy.targets) or any(_looks(view, policy, on) for on in policy.targets):
+            continue
+        yield Problem(
+            str(policy),
+            f"no RequestAuthentication is attached where it counts: rules that ask for a token ({', '.join(rules)}) "
+            f"never match{effects.get(policy.action, '')}",
+            "Attach a RequestAuthentication with the issuer's keys by targetRefs to the same Service or Gateway",
+            missing(view),
+        )
+
+
+def _looks(view: View, policy: Policy, target: Target) -> bool:
+    """Whether tokens are looked at anywhere that the policy counts; also where nobody can say."""
+    world, place = view.world, (policy.namespace, target.name)
+    if target == Target("GatewayClass", WAYPOINT_CLASS):
+        return bool(world.token_places)
+    if target.kind == "Gateway" and place in view.gateways and is_waypoint(view.gateways[place]):
+        ref = WaypointRef(*place)
+        named = (each for each in world.services.values() if world.waypoint_named(each) == ref)
+        return looked_at(world, ref) or any(looked_at(world, ref, each) for each in named)
+    if target.kind == "Service" and place in world.services:
+        named_ref = world.waypoint_named(world.services[place])
+        return named_ref is None or looked_at(world, named_ref, world.services[place])
+    return True
 
 
 def plugins_run(view: View) -> Iterator[Problem]:

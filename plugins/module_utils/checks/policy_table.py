@@ -187,4 +187,10 @@ POLICY_CHECKS = (
     ),
     _check("AMB0737", "Waypoints' policies speak of addresses that they know", misread.addresses_at_waypoint, _RULES),
     _check("AMB0738", "ztunnel's policies name clients as it knows them", misread.clients_at_ztunnel, _RULES),
+    _check(
+        "AMB0739",
+        "Tokens that rules ask for are looked at",
+        authentication.tokens_are_known,
+        (AUTHORIZATION_POLICIES, REQUEST_AUTHENTICATIONS),
+    ),
 )

@@ -357,6 +357,26 @@ class TestNotAccepted:
         assert "which ztunnel does not enforce" in answer.total.reason
 
 
+def test_a_rule_that_asks_for_a_token_where_none_is_looked_at_is_noted() -> None:
+    def tokens(kind: str, name: str, *rules: dict[str, Any]) -> dict[str, Any]:
+        spec = {"targetRefs": [{"kind": kind, "name": name}], "jwtRules": list(rules)}
+        return {"kind": "RequestAuthentication", "metadata": {"name": "t", "namespace": "shop"}, "spec": spec}
+
+    rule = {"from": [{"source": {"requestPrincipals": ["*"]}}]}
+    signed = policy("signed", may("shop/web", methods=["PUT"]), rule, on="Service/cart")
+    note = (
+        "AuthorizationPolicy shop/signed asks for a token, and no RequestAuthentication is attached there: "
+        "rule 2 never matches"
+    )
+    keys = {"issuer": "a", "jwks": "{}"}
+    assert ask(bound(signed), **GET).notes == (note,)
+    assert ask(bound(signed, tokens("Service", "web", keys)), **GET).notes == (note,)
+    assert ask(bound(signed, tokens("Service", "cart")), **GET).notes == (note,), "it has no rules"
+    assert ask(bound(signed, tokens("Service", "cart", keys)), **GET).notes == ()
+    assert ask(bound(signed, tokens("Gateway", "waypoint", keys)), **GET).notes == ()
+    assert ask(bound(policy("other", may("shop/web"), on="Service/cart")), **GET).notes == ()
+
+
 def test_a_policy_in_dry_run_decides_nothing() -> None:
     tried = policy("no", may(), on="app=cart", action="DENY")
     tried["metadata"]["annotations"] = {"istio.io/dry-run": "true"}
