@@ -109,6 +109,7 @@ from ..module_utils.mesh.objects import namespace_items
 from ..module_utils.mesh.parse import parse_mesh
 from ..module_utils.mesh.patches import ROLE
 from ..module_utils.mesh.selectors import check_selectors
+from ..module_utils.mesh.trust import check_trust_domain
 
 SPEC: dict[str, dict[str, Any]] = {
     "mesh": {"type": "raw", "required": True},
@@ -128,7 +129,7 @@ def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         mesh,
         check_selectors(params["discovery_selectors"]),
         facts,
-        params["trust_domain"],
+        check_trust_domain(params["trust_domain"]),
         policies_beside(params["manifests"]),
     )
     write = would_change if check_mode else dump_role

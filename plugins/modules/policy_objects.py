@@ -79,6 +79,7 @@ from ..module_utils.errors import AmbientError
 from ..module_utils.mesh.facts import Facts
 from ..module_utils.mesh.objects import policy_items_of
 from ..module_utils.mesh.parse import parse_mesh
+from ..module_utils.mesh.trust import check_trust_domain
 
 SPEC: dict[str, dict[str, Any]] = {
     "mesh": {"type": "raw", "required": True},
@@ -90,7 +91,8 @@ SPEC: dict[str, dict[str, Any]] = {
 def run(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The policies."""
     facts = Facts.from_file(params["facts"]) if params["facts"] else None
-    items = policy_items_of(parse_mesh(params["mesh"]), facts, params["trust_domain"])
+    trust = check_trust_domain(params["trust_domain"])
+    items = policy_items_of(parse_mesh(params["mesh"]), facts, trust)
     return [dict(item.object) for item in items]
 
 

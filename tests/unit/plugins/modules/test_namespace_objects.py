@@ -124,3 +124,10 @@ def test_policies_that_come_in_the_same_run_get_the_waypoint_admitted(run: Run, 
         json.dumps({"role": "policies", "items": [{"object": {**policy, "spec": {**spec, "action": "DENY"}}}]})
     )
     assert "denies by who the client is" in run(mesh=mesh, manifests=str(manifests))["msg"]
+
+
+@pytest.mark.parametrize("trust", ["", "spiffe://cluster.local", "cluster.local/ns", "a b", "*"])
+def test_a_trust_domain_that_no_principal_begins_with_is_refused(run: Run, trust: str) -> None:
+    told = run(mesh=SHOP, trust_domain=trust)["msg"]
+    what = f"{trust!r} is no trust domain" if trust else "is empty"
+    assert told == f"trust_domain: {what}. Write the name alone, such as cluster.local (ambient_trust_domain)"

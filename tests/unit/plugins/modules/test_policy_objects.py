@@ -71,3 +71,10 @@ def test_facts_and_the_trust_domain_count(tmp_path: Path) -> None:
 )
 def test_an_error_is_told_exactly(args: dict[str, Any], message: str) -> None:
     assert failure("policy_objects", **args) == message
+
+
+@pytest.mark.parametrize("trust", ["", "spiffe://cluster.local", "cluster.local/ns", "a b", "*"])
+def test_a_trust_domain_that_no_principal_begins_with_is_refused(trust: str) -> None:
+    told = failure("policy_objects", mesh=declared({"access": [OFFLINE]}), trust_domain=trust)
+    what = f"{trust!r} is no trust domain" if trust else "is empty"
+    assert told == f"trust_domain: {what}. Write the name alone, such as cluster.local (ambient_trust_domain)"
