@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -95,7 +95,13 @@ def can(world: World, question: Question, judge: Judge | None = None) -> Answer:
     service = world.services[question.service]
     outcome = judge.outcome(question.account, service, question.request)
     way = judge.ways.to(service)
-    return Answer(question, outcome.total, outcome.steps, way.notes, world.live)
+    notes = (*way.notes, *_odd_method(question.request.method))
+    return Answer(question, outcome.total, outcome.steps, notes, world.live)
+
+
+def _odd_method(method: str | None) -> Iterator[str]:
+    if method and method != method.upper():
+        yield f"methods are written in capitals: a rule for {method.upper()} does not match {method}"
 
 
 class Judge:

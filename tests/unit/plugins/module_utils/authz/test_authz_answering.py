@@ -441,6 +441,13 @@ def test_ports_of_a_service_may_differ() -> None:
     assert (ask(world, port=80).verdict, ask(world, port=81).verdict) == (ALLOWED, DENIED)
 
 
+def test_a_method_that_is_not_written_in_capitals_is_noted() -> None:
+    note = "methods are written in capitals: a rule for GET does not match get"
+    answer = ask(bound(AT_WAYPOINT), method="get")
+    assert (answer.verdict, answer.notes) == (DENIED, (note,))
+    assert ask(bound(AT_WAYPOINT), method="GET").notes == ask(bound(AT_WAYPOINT)).notes == ()
+
+
 def test_pods_of_one_account_may_differ() -> None:
     outside = deployment("web-2", labels={"app": "web-2", "istio.io/dataplane-mode": "none"}, account="web")
     answer = ask(shop(outside, ONLY_WEB))
