@@ -14,6 +14,7 @@ from .matching import Proxy
 from .parts import Port, Service, Workload
 from .plaintext import PeerAuthentications
 from .ruling import Ruling, Verdict, rule_at
+from .unheard import unheard
 from .ways import Backend, Caller, Way, Ways
 from .world import World
 
@@ -154,8 +155,20 @@ class Judge:
                 if why and waypoint and behind and direct.verdict is not Verdict.DENIED:
                     total = _meant(_one_after_the_other(waypoint, behind)).unenforced(why)
                     steps.append(waypoint.unenforced(why))
-            totals.append((str(backend.workload), total))
+            caller_seen = principal if caller.identified else ""
+            totals.append((str(backend.workload), self._named(total, backend, caller_seen, request, port, through)))
         return Outcome(_together(totals, _THE_POD), tuple(steps))
+
+    def _named(
+        self, total: Ruling, backend: Backend, principal: str, request: Request, port: Port, through: bool
+    ) -> Ruling:
+        """With the DENYs that are not heard, where it seems that nothing is said about callers at all."""
+        if total.verdict is not Verdict.ALLOWED or total.by:
+            return total
+        number = self._target(backend.workload, port)
+        unknown = request.unknown | ({unknowns.PORT} if not number else frozenset())
+        said = unheard(backend.policies, request.call(principal, number), unknown, through)
+        return replace(total, reason="; ".join([total.reason, *said]))
 
     def _through(self, caller: Caller, way: Way) -> bool:
         if way.waypoint is None or way.missed:

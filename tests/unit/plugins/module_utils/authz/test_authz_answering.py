@@ -36,6 +36,27 @@ def test_without_policies_everybody_may() -> None:
     assert answer.total.reason == "no policy says who may call, so everybody may"
 
 
+def test_a_denial_that_is_not_heard_is_named_where_everybody_may() -> None:
+    free, no = "no policy says who may call, so everybody may", "AuthorizationPolicy shop/no would deny"
+
+    def reason(world: Any, **request: Any) -> str:
+        answer = ask(world, **request)
+        assert answer.verdict is ALLOWED
+        return answer.total.reason
+
+    path = policy("no", may(ports=["9"]), may(paths=["/admin"]), action="DENY", on="app=cart")
+    unread = "but ztunnel does not understand paths"
+    assert reason(shop(path)) == f"{free}; {no} some of it, rule 2, {unread}"
+    assert reason(shop(path), path="/admin") == f"{free}; {no} it, rule 2, {unread}"
+    assert reason(shop(path), path="/") == free
+
+    client = policy("no", may("shop/web"), action="DENY", on="app=cart")
+    assert reason(bound(client)) == f"{free}; {no} it, rule 1, but the pods see the waypoint instead of the client"
+    assert reason(bound(policy("no", may("shop/job"), action="DENY", on="app=cart"))) == free
+    lock = {"from": [{"source": {"notPrincipals": ["cluster.local/ns/shop/sa/waypoint"]}}]}
+    assert reason(bound(policy("only", lock, action="DENY", on="app=cart"))) == free
+
+
 def test_ztunnel_decides_with_the_callers_identity_and_the_rule_is_named() -> None:
     world = shop(policy("two", may("shop/other"), may("shop/web"), on="app=cart"))
     answer = ask(world)
