@@ -55,7 +55,7 @@ def namespaces(draw: st.DrawFn, name: str) -> dict[str, Any]:
     found["exceptions"] = exceptions
     ways = {each["name"]: each["waypoint"] != "none" for each in found["services"]}
     through = {each: ways.get(each, state == "l7") for each in SERVICES}
-    found["access"] = draw(st.lists(entries(through, all(through.values())), max_size=2))
+    found["access"] = draw(st.lists(entries(through, any(through.values())), max_size=2))
     return found
 
 
@@ -69,7 +69,8 @@ def entries(draw: st.DrawFn, through: dict[str, bool], whole: bool) -> dict[str,
     if name and draw(st.booleans()):
         found["ports"] = [80]
     if through.get(name, whole) and draw(st.booleans()):
-        found["methods"] = draw(st.lists(st.sampled_from(["GET", "PUT"]), min_size=1, max_size=2))
+        methods = draw(st.lists(st.sampled_from(["GET", "PUT"]), min_size=1, max_size=2))
+        found |= {"methods": methods} if name or all(through.values()) else {}
     return found
 
 
