@@ -68,7 +68,8 @@ def there(client: Client, objects: list[Object]) -> Iterator[None]:
     finally:
         for obj in reversed(objects):
             client.delete(Identity.of(obj))
-        deadline = time.monotonic() + 30
-        while left := [obj for obj in objects if client.get(Identity.of(obj))]:  # CRDs go in two steps
+        deadline = time.monotonic() + 180
+        # CRDs go in two steps, slowly on a busy machine.
+        while left := [obj for obj in objects if client.get(Identity.of(obj))]:
             assert time.monotonic() < deadline, [f"{obj['kind']} {obj['metadata']['name']}" for obj in left]
             time.sleep(0.2)
