@@ -15,6 +15,7 @@ change are let pass, of these reasons and no other.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,7 @@ def test_removal_under_a_loop(client: RoutingClient) -> None:
     for target in (CART, STOCK):
         client.until(f"{target}/", lambda answer: answer.route == "direct hbone")
     in_namespace(client, "delete", "gateway", "waypoint", "--wait")
+    time.sleep(2)  # so that the last second that the loop tells of is after that
     total = loop.stop()
     look_at("a waypoint goes", total, "tunnel cut", "status 503")
     assert set(total.routes) == {"direct hbone", f"via waypoint {WAYPOINT}"}
