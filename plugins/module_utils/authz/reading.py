@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
-from typing import Any
 
 from ..manifests.identity import Identity, Object
 from ..manifests.items import Item, load_items
+from ..manifests.normal import merged
 from .shapes import checked
 from .world import KINDS, ROOT_NAMESPACE, TRUST_DOMAIN, World
 
@@ -51,7 +51,7 @@ def overlay(objects: Iterable[Object], items: Iterable[Item]) -> list[Object]:
         elif item.releases:
             found[key] = _without(there or item.object, item.gone)
         else:
-            found[key] = _merged(there or {}, item.object)
+            found[key] = merged(there or {}, item.object)
     return list(found.values())
 
 
@@ -65,12 +65,3 @@ def _without(obj: Object, labels: Iterable[str]) -> Object:
     for label in labels:
         ((changed.get("metadata") or {}).get("labels") or {}).pop(label, None)
     return changed
-
-
-def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    result = dict(one)
-    for key, value in other.items():
-        before = result.get(key)
-        both = isinstance(before, Mapping) and isinstance(value, Mapping)
-        result[key] = _merged(before, value) if both and isinstance(before, Mapping) else value
-    return result

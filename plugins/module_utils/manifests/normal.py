@@ -85,3 +85,10 @@ def _refuse_no_base64(text: str, key: str) -> None:
         raise AmbientError(
             f"data[{key}] of a Secret is no base64", hint="Give plain text in stringData, or encode it"
         ) from error
+
+
+def merged(one: Any, other: Any) -> Any:
+    """One manifest laid over another: mappings key by key, anything else replaced unless there is nothing instead."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return {key: merged(one.get(key), other[key]) if key in other else one[key] for key in {**one, **other}}
+    return one if other is None else other

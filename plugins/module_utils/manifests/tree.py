@@ -7,15 +7,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
 
 from ..errors import AmbientError
 from . import yaml
 from .identity import Object
 from .items import Item
+from .normal import merged
 from .waves import title
 
 README = "README.md"
@@ -68,17 +68,11 @@ def _merged(items: Iterable[Item]) -> list[_Manifest]:
     manifests = []
     for group in groups.values():
         main = next((item for item in group if not item.patch), max(group, key=Item.order))
-        merged: Object = {}
+        whole: Object = {}
         for item in [main, *(other for other in group if other is not main)]:
-            merged = _merge(merged, item.object)
-        manifests.append(_Manifest(main, _annotated(main, merged)))
+            whole = merged(whole, item.object)
+        manifests.append(_Manifest(main, _annotated(main, whole)))
     return sorted(manifests, key=lambda manifest: manifest.item.order())
-
-
-def _merge(one: Any, other: Any) -> Any:
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return {key: _merge(one.get(key), other[key]) if key in other else one[key] for key in {**one, **other}}
-    return one if other is None else other
 
 
 def _annotated(item: Item, obj: Object) -> Object:
