@@ -6,7 +6,7 @@
     make bench BENCH='--sizes 600 --tools raw,kubectl --skip-growth'
     make bench BENCH=--guard                       the checks before an installation on 1,000 namespaces, 10,000 pods
     make bench BENCH=--plan                        reading and planning namespaces with a waypoint each, no cluster
-    make bench BENCH=--analysis                    the checks of policies on 100, 1,000 and 10,000 Services, no cluster
+    make bench BENCH=--analysis                    compiling intents and checking policies, 10,000 Services, no cluster
     make bench BENCH=--policies                    reading policies and saying who may call whom, no cluster
     make bench BENCH='--cluster build/test'        site.yml beside istioctl install, on that environment's kind cluster
 
