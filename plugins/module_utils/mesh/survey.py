@@ -25,6 +25,7 @@ _MANY = 20  # so many namespaces are read by one LIST over the cluster
 _HELM = "meta.helm.sh/release-name"
 _ARGO_LABEL = "argocd.argoproj.io/instance"
 _ARGO_ANNOTATION = "argocd.argoproj.io/tracking-id"
+_DRY_RUN = "istio.io/dry-run"
 _FLUX = "kustomize.toolkit.fluxcd.io/name"
 
 
@@ -189,6 +190,12 @@ def owner_of(obj: Object) -> str:
     if labels.get("app.kubernetes.io/managed-by") == "Helm":
         return f"Helm release {labels.get('app.kubernetes.io/instance', 'of unknown name')}"
     return f"Flux kustomization {labels[_FLUX]}" if labels.get(_FLUX) else ""
+
+
+def in_dry_run(policy: Mapping[str, Any]) -> bool:
+    """Whether a policy decides nothing: waypoints only count its hits, and istiod leaves it out for ztunnel."""
+    annotations = policy["metadata"].get("annotations") or {}
+    return str(annotations.get(_DRY_RUN)).lower() == "true"
 
 
 def policies_among(objects: Iterable[Object]) -> Iterator[Policy]:

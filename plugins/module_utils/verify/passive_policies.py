@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from ..mesh.policies import DEFAULT_DENY, LOCK_DOWN, STRICT
 from ..mesh.spec import NamespaceSpec
+from ..mesh.survey import in_dry_run
 from ..mesh.waypoints import CLASS
 from .declared import selects
 from .declared_facts import gateway_targets
@@ -103,12 +104,11 @@ def accepted(facts: Facts) -> Verdict:
     """istiod has taken the policies of the declared namespaces, for ztunnel or for a waypoint, as they are written."""
     troubles: dict[str, list[str]] = {}
     bound = {space.name for space in facts.declared.bound()}
-    unseen, idle, policies = (
-        [],
-        [],
-        [policy for policy in facts.policies.get() if not _for_other_gateways(facts, policy)],
-    )
-    for policy in policies:
+    unseen, idle = [], []
+    policies = [policy for policy in facts.policies.get() if not _for_other_gateways(facts, policy)]
+    asleep = [policy for policy in policies if _is_left_out(policy)]
+    judged = [policy for policy in policies if policy not in asleep]
+    for policy in judged:
         both = (condition(policy, kind) for kind in ("ZtunnelAccepted", "WaypointAccepted"))
         conditions = [found for found in both if found]
         bad = [text for text in map(_refusal, conditions) if text]
@@ -126,10 +126,19 @@ def accepted(facts: Facts) -> Verdict:
         return not_proven(f"{shorten(idle)}: in force nowhere, for the Services in its targetRefs have no waypoint")
     if unseen:
         return not_yet(f"istiod has not said yet what it makes of AuthorizationPolicy {shorten(unseen)}")
-    if not policies:
-        return passed("there is none in the declared namespaces")
-    them = "the only one" if len(policies) == 1 else f"all {len(policies)}"
+    left_out = f"ztunnel leaves out what is in dry run: {shorten(map(name_of, asleep))}" if asleep else ""
+    if not judged:
+        return passed(left_out or "there is none in the declared namespaces")
+    if asleep:
+        return passed(f"istiod has accepted {len(judged)} of {len(policies)} of the declared namespaces; {left_out}")
+    them = "the only one" if len(judged) == 1 else f"all {len(judged)}"
     return passed(f"istiod has accepted {them} of the declared namespaces")
+
+
+def _is_left_out(policy: Object) -> bool:
+    """Whether ztunnel would enforce it if it were not in dry run: istiod never accepts that, and it is no failure."""
+    spec = policy.get("spec") or {}
+    return in_dry_run(policy) and not (spec.get("targetRefs") or spec.get("targetRef"))
 
 
 def _refusal(found: Object) -> str:

@@ -378,6 +378,28 @@ def test_a_policy_that_waits_for_a_waypoint_fails_only_where_one_is_declared(sta
     assert verdict.evidence.startswith(("shop/a: in force nowhere", "shop: AuthorizationPolicy a: WaypointAccepted"))
 
 
+ASLEEP: dict[str, Any] = {"annotations": {"istio.io/dry-run": "true"}}
+NO_DRY_RUN = says("ZtunnelAccepted", "False", "UnsupportedValue", "ztunnel does not support dry-run")
+
+
+def test_a_policy_in_dry_run_that_ztunnel_leaves_out_is_told_and_is_no_failure() -> None:
+    asleep = policy("tried", {"selector": {"matchLabels": {"app": "cart"}}}, NO_DRY_RUN, **ASLEEP)
+    only_one = judge(policies=Seen([asleep]))["policies-accepted"].verdict
+    assert (only_one.result, only_one.evidence) == ("pass", "ztunnel leaves out what is in dry run: shop/tried")
+    both = judge(policies=Seen([asleep, policy("a")]))["policies-accepted"].verdict
+    assert (both.result, both.evidence) == (
+        "pass",
+        "istiod has accepted 1 of 2 of the declared namespaces; ztunnel leaves out what is in dry run: shop/tried",
+    )
+
+
+def test_what_is_refused_fails_awake_and_where_it_is_a_waypoint_that_would_try_it() -> None:
+    target = {"targetRefs": [{"kind": "Service", "group": "", "name": "cart"}]}
+    refused = policy("tried", target, says("WaypointAccepted", "False", "TargetNotFound"), **ASLEEP)
+    for each in (refused, policy("a", {}, NO_DRY_RUN)):
+        assert judge(policies=Seen([each]))["policies-accepted"].verdict.result == "fail"
+
+
 @pytest.mark.parametrize(
     "conditions",
     [[says("Reconciled")], [says("ZtunnelAccepted", observedGeneration=1)]],
