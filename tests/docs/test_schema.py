@@ -136,6 +136,16 @@ def test_what_is_valid_is_accepted_by_both(value: dict[str, Any]) -> None:
     assert accepted(value)
 
 
+@pytest.mark.parametrize("name", ["web.v1", "0", "w" * 150])
+def test_names_of_service_accounts_may_have_dots_and_be_long(name: str) -> None:
+    callers = [{"service_account": name}, {"service_account": f"pay/{name}"}]
+    shop = {"name": "shop", "state": "l4", "access": [{"to": {"service_account": name}, "from": callers}]}
+    bound = {**shop, "service_accounts": [{"name": name, "waypoint": "waypoint"}]}
+    mesh = {"waypoints": [{"name": "waypoint", "namespace": "shop"}], "namespaces": [bound]}
+    parse_mesh(mesh)
+    assert accepted(mesh)
+
+
 @given(NEAR | st.builds(dict))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_what_the_parser_takes_the_schema_takes_too(value: dict[str, Any]) -> None:

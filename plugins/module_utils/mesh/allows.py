@@ -69,7 +69,8 @@ def is_allow(item: Item) -> bool:
 
 def target_of(item: Item) -> Target:
     """What the entries are about that an item comes from."""
-    return Target.of(item.identity.name.removeprefix(ALLOW).partition(".")[0])
+    slug, dot, last = item.identity.name.removeprefix(ALLOW).rpartition(".")
+    return Target.of(slug if dot else last)  # only names of service accounts have dots, and a part follows these
 
 
 def at_pods(items: Iterable[Item]) -> list[Item]:
@@ -236,5 +237,5 @@ def _policy(kind: str, namespace: str, target: Target, part: str, spec: Mapping[
 def _labelled(obj: Object, target: Target) -> Object:
     value = target.slug
     if len(value) > _LONGEST_VALUE:
-        value = f"{value[: _LONGEST_VALUE - 9].rstrip('-')}-{hashlib.sha256(value.encode()).hexdigest()[:8]}"
+        value = f"{value[: _LONGEST_VALUE - 9].rstrip('-.')}-{hashlib.sha256(value.encode()).hexdigest()[:8]}"
     return {**obj, "metadata": {**obj["metadata"], "labels": {INTENT_LABEL: value}}}

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 COMPONENT_NAMESPACES = ("istio-system", "istio-cni", "ztunnel")
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_LONGEST_SUBDOMAIN = 253
 _LISTED = 12
 SYSTEM_NAMESPACES = frozenset({"cpaas-system", "sail-operator"})
 SYSTEM_PREFIXES = ("kube-", "openshift-")
@@ -19,6 +21,11 @@ SYSTEM_PREFIXES = ("kube-", "openshift-")
 def is_dns_label(name: str) -> bool:
     """Whether Kubernetes takes the name for a Namespace (RFC 1123 label)."""
     return _DNS_LABEL.fullmatch(name) is not None
+
+
+def is_dns_subdomain(name: str) -> bool:
+    """Whether Kubernetes takes the name for a ServiceAccount (RFC 1123 subdomain)."""
+    return len(name) <= _LONGEST_SUBDOMAIN and _DNS_SUBDOMAIN.fullmatch(name) is not None
 
 
 def why_protected(namespace: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .intents import Caller, CallerKind, Intent, Jwt, Target, TargetKind
-from .names import did_you_mean, is_dns_label
+from .names import did_you_mean, is_dns_label, is_dns_subdomain
 from .reader import Reader, shown, type_name
 
 _KEYS = ("to", "from", "ports", "methods", "paths", "hosts", "jwt")
@@ -25,6 +25,7 @@ _URL = re.compile(r"https?://[^\s/]+(/\S*)?")
 _TEXT = re.compile(r"\S+")
 _CLAIM = re.compile(r"[^\s\[\]]+")
 _TEMPLATES = re.compile(r"\{\*\*?\}")
+_LONGEST_ACCOUNT = 150  # the names of its policies hold it, and the name of a Service
 _PRIVATE = {"d", "k", "p", "q"}  # of a key that is not public
 
 
@@ -65,7 +66,7 @@ def _target(reader: Reader, path: str, value: Any) -> tuple[Target, Mapping[str,
             reader.error(path, "takes one of service and service_account", hint)
         return everything, {}
     (key,) = named
-    reader.name(f"{path}.{key}", fields[key])
+    _check_target(reader, f"{path}.{key}", key, fields[key])
     if key == "service_account" and "selector" in fields:
         hint = "Take it out: the pods of a service account are read from the cluster"
         reader.error(f"{path}.selector", "a service account has no selector", hint)
@@ -74,6 +75,15 @@ def _target(reader: Reader, path: str, value: Any) -> tuple[Target, Mapping[str,
     if selector == {}:
         reader.error(f"{path}.selector", "no labels are given", "Write the Service's selector: {app: cart}")
     return Target(kind, str(fields[key])), reader.labels(f"{path}.selector", selector)
+
+
+def _check_target(reader: Reader, path: str, key: str, name: Any) -> None:
+    if key == "service":
+        reader.name(path, name)
+    elif reader.account(path, name) and len(name) > _LONGEST_ACCOUNT:
+        message = f"{len(name)} characters are too many for the names of its policies"
+        hint = f"Use at most {_LONGEST_ACCOUNT}, or give access to its Services: to: {{service: …}}"
+        reader.error(path, message, hint)
 
 
 def _callers(reader: Reader, path: str, fields: Mapping[str, Any], namespace: str) -> tuple[Caller, ...]:
@@ -106,8 +116,8 @@ def _caller(reader: Reader, path: str, value: Any, namespace: str) -> Caller | N
     if kind is CallerKind.NAMESPACE:
         return Caller(kind, said, path=path) if reader.name(f"{path}.namespace", said) else None
     where, slash, name = said.rpartition("/") if isinstance(said, str) else ("", "", "")
-    if not (is_dns_label(name) and (is_dns_label(where) if slash else True)):
-        what = "Service" if kind is CallerKind.SERVICE else "service account"
+    what, fits = ("Service", is_dns_label) if kind is CallerKind.SERVICE else ("service account", is_dns_subdomain)
+    if not (fits(name) and (is_dns_label(where) if slash else True)):
         reader.error(f"{path}.{key}", f"{shown(said)} is not a {what}", "Write its name, or NAMESPACE/NAME")
         return None
     return Caller(kind, where or namespace, name, path)

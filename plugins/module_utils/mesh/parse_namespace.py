@@ -178,7 +178,7 @@ def _accounts(reader: Reader, path: str, value: Any, namespace: str) -> tuple[Ac
         fields = reader.entry(where, entry, ("name", "waypoint"), "{name: batch, waypoint: waypoint}")
         if not fields:
             continue
-        reader.name(f"{where}.name", fields.get("name", ""))
+        reader.account(f"{where}.name", fields.get("name", ""))
         ref = _bound(reader, where, fields, namespace, _REF_HINT)
         if ref is not None:
             found.append(AccountBinding(str(fields.get("name", "")), ref))

@@ -5,14 +5,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, TypeVar
 
 from ..errors import AmbientError
-from .names import did_you_mean, is_dns_label
+from .names import did_you_mean, is_dns_label, is_dns_subdomain
 
 NAME_HINT = "Use lower-case letters, digits and '-', at most 63 characters"
+_ACCOUNT_HINT = "Use lower-case letters, digits, '-' and '.', at most 253 characters"
 _QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|[kMGTPE]i?)?")
 _KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
@@ -82,12 +83,19 @@ class Reader:
 
     def name(self, path: str, value: Any) -> bool:
         """Whether it is a name that Kubernetes takes for a Namespace or a Service (RFC 1123 label)."""
+        return self._name(path, value, is_dns_label, NAME_HINT)
+
+    def account(self, path: str, value: Any) -> bool:
+        """Whether it is a name that Kubernetes takes for a ServiceAccount."""
+        return self._name(path, value, is_dns_subdomain, _ACCOUNT_HINT)
+
+    def _name(self, path: str, value: Any, fits: Callable[[str], bool], hint: str) -> bool:
         if value == "" or value is None:
-            self.error(path, "the name is missing", NAME_HINT)
+            self.error(path, "the name is missing", hint)
         elif not isinstance(value, str):
             self.error(path, f"{type_name(value)} where a string is expected", _quote(value))
-        elif not is_dns_label(value):
-            self.error(path, f"{shown(value)} is not a name that Kubernetes takes", NAME_HINT)
+        elif not fits(value):
+            self.error(path, f"{shown(value)} is not a name that Kubernetes takes", hint)
         else:
             return True
         return False

@@ -4,17 +4,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.items import Item
+from ansible_collections.alauda.ambient.plugins.module_utils.mesh.allows import is_allow, target_of
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.facts import (
     Facts,
     NamespaceFacts,
     Port,
     Service,
 )
+from ansible_collections.alauda.ambient.plugins.module_utils.mesh.names import is_dns_subdomain
 from unit.plugins.module_utils.mesh.mesh_world import (
     EDGE,
     SHOP,
@@ -235,6 +238,35 @@ def test_long_names_have_labels_that_kubernetes_takes() -> None:
         if not item.patch
     }
     assert len(values) == 2 and {len(value) for value in values} == {63}
+
+
+DOTTED = (f"web.{'v1' * 73}", "web.v1", "web.v1.service-cart")  # the first as long as one may be
+
+
+def test_service_accounts_with_dots_are_told_apart_by_names_and_labels_that_kubernetes_takes() -> None:
+    facts = seen(
+        [serves(f"cart-{number}", Port(80, 8080)) for number in range(3)],
+        [workload(f"cart-{number}", name) for number, name in enumerate(DOTTED)],
+    )
+    said = [entry({"service_account": "pay/web.v2"}, to={"service_account": name}) for name in DOTTED]
+    found = [item for item in compiled(*said, facts=facts, waypoint=SHOP) if is_allow(item)]
+    assert {target_of(item).name for item in found} == set(DOTTED)
+    assert len({item.identity.name for item in found}) == len(found) == 2 * len(DOTTED)
+    assert all(is_dns_subdomain(item.identity.name) for item in found)
+    values = {item.object["metadata"]["labels"]["ambient.alauda.io/intent"] for item in found}
+    assert len(values) == len(DOTTED)
+    assert all(re.fullmatch("[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])", value) for value in values)
+    principal = "cluster.local/ns/pay/sa/web.v2"
+    assert principal in str(found[0].object["spec"])
+
+
+@pytest.mark.parametrize("service", ["cart", "c" * 63])
+def test_names_of_policies_lead_back_to_their_target(service: str) -> None:
+    facts = seen([serves(service, Port(80, 8080))], [workload(service, "web.v1")])
+    said = [entry(to={"service": service}), entry(to={"service_account": "web.v1"}), entry(to="")]
+    found = [item for item in compiled(*said, facts=facts, waypoint=SHOP) if is_allow(item)]
+    slugs = [f"service-{service}"] * 2 + ["account-web.v1"] * 2 + ["namespace"] * 2
+    assert sorted(target_of(item).slug for item in found) == sorted(slugs)
 
 
 PLACE = "ambient_mesh.namespaces[0].access[0]"
