@@ -38,6 +38,20 @@ attributes:
     details: The module never changes anything.
 """
 
+    WITHOUT_DIFF = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in check mode and says what it would change.
+    support: full
+  diff_mode:
+    description: Returns what has changed, or would change, when in diff mode.
+    support: none
+  idempotent:
+    description: A second run in the same situation reports no change and writes nothing.
+    support: full
+"""
+
     ACTION_GROUP = r"""
 options: {}
 attributes:

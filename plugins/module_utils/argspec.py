@@ -11,8 +11,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from .kube.connection import AUTH_OPTIONS
-
-Spec = dict[str, dict[str, Any]]
+from .modules import Spec
 
 
 def auth_argument_spec() -> Spec:
@@ -30,9 +29,9 @@ def _texts(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-def ambient_module(argument_spec: Spec, *, auth: bool = True, **settings: Any) -> AnsibleModule:
-    """An AnsibleModule with check mode and, unless `auth` is false, the connection options."""
-    spec = {**(auth_argument_spec() if auth else {}), **argument_spec}
+def ambient_module(argument_spec: Spec, **settings: Any) -> AnsibleModule:
+    """An AnsibleModule with check mode and the connection options."""
+    spec = {**auth_argument_spec(), **argument_spec}
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True, **settings)
     kubeconfig = module.params.get("kubeconfig")
     if isinstance(kubeconfig, str):

@@ -16,14 +16,9 @@ description:
     namespace in the mesh, and istio-cni stays while a namespace is enrolled.
   - No cluster is involved. The same input gives the same file.
 extends_documentation_fragment:
-  - alauda.ambient.attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
+  - alauda.ambient.attributes.without_diff
+  - alauda.ambient.mesh.name
+  - alauda.ambient.objects
 options:
   mode:
     description:
@@ -32,14 +27,6 @@ options:
         policies.
     type: str
     choices: [deny, warn, audit, disabled]
-    required: true
-  mesh:
-    description: Name of the mesh, for the label of the objects.
-    type: str
-    default: default
-  dest:
-    description: The file to write.
-    type: path
     required: true
 """
 
@@ -66,28 +53,22 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.admission.objects import MODES, ROLE, admission_items
-from ..module_utils.errors import AmbientError
-from ..module_utils.manifests.items import dump_role, would_change
+from ..module_utils.manifests.dest import write_items
 from ..module_utils.mesh.parse import parse_mesh
+from ..module_utils.modules import DEST, MESH_NAME, Spec, run_and_exit
 
-SPEC: dict[str, dict[str, Any]] = {
-    "mode": {"type": "str", "choices": list(MODES), "required": True},
-    "mesh": {"type": "str", "default": "default"},
-    "dest": {"type": "path", "required": True},
-}
+SPEC: Spec = {"mode": {"type": "str", "choices": list(MODES), "required": True}, **MESH_NAME, **DEST}
+
+
+def run(module: AnsibleModule) -> dict[str, Any]:
+    """Write the file, or only compare it, and say how much is in it."""
+    mesh = parse_mesh({"name": module.params["mesh"]}).name
+    return write_items(module, ROLE, admission_items(module.params["mode"], mesh))
 
 
 def main() -> None:
     """Entry point."""
-    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    try:
-        mesh = parse_mesh({"name": module.params["mesh"]}).name
-        items = admission_items(module.params["mode"], mesh)
-        write = would_change if module.check_mode else dump_role
-        changed = write(module.params["dest"], ROLE, items)
-    except AmbientError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=changed, file=module.params["dest"], count=len(items))
+    run_and_exit(AnsibleModule(argument_spec=SPEC, supports_check_mode=True), run)
 
 
 if __name__ == "__main__":

@@ -19,16 +19,14 @@ description:
 extends_documentation_fragment:
   - alauda.ambient.auth
   - alauda.ambient.auth.requirements
-  - alauda.ambient.attributes
+  - alauda.ambient.attributes.without_diff
   - alauda.ambient.attributes.action_group
-attributes:
-  diff_mode:
-    support: none
+  - alauda.ambient.mesh.declared
+  - alauda.ambient.mesh.manifests
+  - alauda.ambient.mesh.discovery_selectors
+  - alauda.ambient.mesh.trust_domain
+  - alauda.ambient.mesh.inventory
 options:
-  mesh:
-    description: The declared mesh, as in the variable C(ambient_mesh).
-    type: raw
-    required: true
   plan:
     description: The RV(alauda.ambient.apply#module:report_file) of a run in check mode over all files.
     type: path
@@ -36,21 +34,6 @@ options:
   facts:
     description: The file of M(alauda.ambient.mesh_facts); not needed where nothing is bound to a waypoint.
     type: path
-  manifests:
-    description: The file of M(alauda.ambient.manifest_objects), whose policies come in the same run.
-    type: path
-  discovery_selectors:
-    description: The discovery selectors of istiod, as in C(ambient_discovery_selectors).
-    type: raw
-    default: []
-  trust_domain:
-    description: The trust domain of the mesh.
-    type: str
-    default: cluster.local
-  inventory_namespace:
-    description: The namespace that holds the record of what was applied.
-    type: str
-    default: istio-system
   batch_size:
     description: How many namespaces change at a time.
     type: int
@@ -127,32 +110,42 @@ summary:
 
 import typing as t
 
+from ansible.module_utils.basic import AnsibleModule
+
 from ..module_utils.adoption.callers import callers_of
 from ..module_utils.adoption.planning import Steps, Wanted, plan_steps
 from ..module_utils.argspec import ambient_module
-from ..module_utils.errors import AmbientError
 from ..module_utils.kube.connection import connect
+from ..module_utils.modules import (
+    DECLARED_MESH,
+    DISCOVERY_SELECTORS,
+    INVENTORY,
+    MANIFESTS,
+    TRUST_DOMAIN,
+    Spec,
+    run_and_exit,
+)
 from ..module_utils.verify.live import LiveCluster
 
-OPTIONS: dict[str, dict[str, t.Any]] = {
-    "mesh": {"type": "raw", "required": True},
+OPTIONS: Spec = {
+    **DECLARED_MESH,
     "plan": {"type": "path", "required": True},
     "facts": {"type": "path"},
-    "manifests": {"type": "path"},
-    "discovery_selectors": {"type": "raw", "default": []},
-    "trust_domain": {"type": "str", "default": "cluster.local"},
-    "inventory_namespace": {"type": "str", "default": "istio-system"},
+    **MANIFESTS,
+    **DISCOVERY_SELECTORS,
+    **TRUST_DOMAIN,
+    **INVENTORY,
     "batch_size": {"type": "int", "default": 10},
     "work_dir": {"type": "path", "default": "~/.ansible/alauda.ambient"},
 }
 
 
-def run(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+def run(module: AnsibleModule) -> dict[str, t.Any]:
     """The plan as the result of the module."""
-    wanted = Wanted.of(params)
+    wanted = Wanted.of(module.params)
     if not wanted.changing:
         return wanted.result(Steps())
-    client = connect(params)
+    client = connect(module.params)
     steps = plan_steps(wanted, client)
     steps.lines.extend(callers_of(LiveCluster(client), wanted.mesh, steps.narrowed))
     return wanted.result(steps)
@@ -160,12 +153,7 @@ def run(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 def main() -> None:
     """Run the module."""
-    module = ambient_module(OPTIONS)
-    try:
-        result = run(module.params)
-    except AmbientError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **result)
+    run_and_exit(ambient_module(OPTIONS), run)
 
 
 if __name__ == "__main__":

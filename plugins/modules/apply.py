@@ -34,14 +34,6 @@ options:
       - Two sets of objects need two names, else each finds the other's objects no longer listed.
     type: str
     default: manifests
-  mesh:
-    description: The mesh to which the objects belong, the value of their label C(ambient.alauda.io/mesh).
-    type: str
-    default: default
-  inventory_namespace:
-    description: The namespace that holds the record of what was applied. It is created where it is missing.
-    type: str
-    default: istio-system
   state:
     description:
       - V(present) applies the objects.
@@ -100,6 +92,8 @@ extends_documentation_fragment:
   - alauda.ambient.wait
   - alauda.ambient.attributes
   - alauda.ambient.attributes.action_group
+  - alauda.ambient.mesh.name
+  - alauda.ambient.mesh.inventory
 seealso:
   - module: alauda.ambient.render
 """
@@ -221,19 +215,20 @@ from ..module_utils.kube.connection import connect
 from ..module_utils.kube.delete import Remover
 from ..module_utils.kube.given import refuse_bad_options, settings_of
 from ..module_utils.manifests.items import load_items
+from ..module_utils.modules import INVENTORY, MESH_NAME, Spec
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..module_utils.kube.outcome import Outcome
 
-OPTIONS: dict[str, dict[str, t.Any]] = {
+OPTIONS: Spec = {
     **WAIT_OPTIONS,
     "files": {"type": "list", "elements": "path"},
     "objects": {"type": "list", "elements": "dict", "no_log": True},  # Secrets may be among them
     "inventory": {"type": "str", "default": "manifests"},
-    "mesh": {"type": "str", "default": "default"},
-    "inventory_namespace": {"type": "str", "default": "istio-system"},
+    **MESH_NAME,
+    **INVENTORY,
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "waves": {"type": "list", "elements": "int"},
     "namespaces": {"type": "list", "elements": "str"},

@@ -17,14 +17,9 @@ description:
     touched.
   - Helm 3 is needed.
 extends_documentation_fragment:
-  - alauda.ambient.attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
+  - alauda.ambient.attributes.without_diff
+  - alauda.ambient.mesh.name
+  - alauda.ambient.objects
 options:
   role:
     description:
@@ -32,18 +27,10 @@ options:
     type: str
     choices: [control_plane, cni, ztunnel]
     required: true
-  dest:
-    description: The file to write.
-    type: path
-    required: true
   cache_dir:
     description: Folder for what is downloaded, and for the record of the last run.
     type: path
     required: true
-  mesh:
-    description: Name of the mesh, the value of the label C(ambient.alauda.io/mesh).
-    type: str
-    default: default
   version:
     description: Istio's version. Charts of another version are refused.
     type: str
@@ -152,16 +139,16 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.charts.roles import COMPONENTS_OF, GatewayApi, Order, write_role
 from ..module_utils.charts.values import Settings
-from ..module_utils.errors import AmbientError
+from ..module_utils.modules import DEST, MESH_NAME, run_and_exit
 
 
 def argument_spec() -> dict[str, t.Any]:
     """Return the module's options."""
     return {
         "role": {"type": "str", "choices": list(COMPONENTS_OF), "required": True},
-        "dest": {"type": "path", "required": True},
+        **DEST,
         "cache_dir": {"type": "path", "required": True},
-        "mesh": {"type": "str", "default": "default"},
+        **MESH_NAME,
         "version": {"type": "str", "required": True},
         "charts": {
             "type": "dict",
@@ -213,19 +200,19 @@ def _copied(dest: Path, directory: Path) -> Path:
     return copy
 
 
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    """Write the file, or only foresee that, and say how much is in it."""
+    params, dest = module.params, Path(module.params["dest"])
+    with tempfile.TemporaryDirectory(prefix="ambient-check-") as temporary:
+        if module.check_mode:
+            dest = _copied(dest, Path(temporary))
+        written = write_role(order_of(params), dest, Path(params["cache_dir"]), params["helm"])
+    return {"changed": written.changed, "file": params["dest"], "count": written.count, "cached": written.cached}
+
+
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    params = module.params
-    dest = Path(params["dest"])
-    try:
-        with tempfile.TemporaryDirectory(prefix="ambient-check-") as temporary:
-            if module.check_mode:
-                dest = _copied(dest, Path(temporary))
-            written = write_role(order_of(params), dest, Path(params["cache_dir"]), params["helm"])
-    except AmbientError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=written.changed, file=params["dest"], count=written.count, cached=written.cached)
+    run_and_exit(AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True), run)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ extends_documentation_fragment:
   - alauda.ambient.auth
   - alauda.ambient.attributes.read_only
   - alauda.ambient.attributes.action_group
+  - alauda.ambient.mesh.discovery_selectors
+  - alauda.ambient.mesh.trust_domain
 options:
   phase:
     description:
@@ -32,10 +34,6 @@ options:
     description: The declared mesh, as in the variable C(ambient_mesh).
     type: raw
     default: {}
-  discovery_selectors:
-    description: The discovery selectors of istiod, as in C(ambient_discovery_selectors).
-    type: raw
-    default: []
   version:
     description: The version of Istio that shall be there.
     type: str
@@ -68,10 +66,6 @@ options:
     type: list
     elements: path
     default: []
-  trust_domain:
-    description: The trust domain of the mesh, C(meshConfig.trustDomain).
-    type: str
-    default: cluster.local
   known_errors:
     description:
       - What an error of the phase V(policies) is that is there already, whatever O(files) bring. V(refuse) leaves it an
@@ -263,9 +257,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.argspec import ambient_module
 from ..module_utils.checks.run import Request, examine
-from ..module_utils.errors import AmbientError
+from ..module_utils.modules import DISCOVERY_SELECTORS, TRUST_DOMAIN, Spec, run_and_exit
 
-SPEC: dict[str, dict[str, Any]] = {
+SPEC: Spec = {
     "phase": {
         "type": "list",
         "elements": "str",
@@ -273,14 +267,14 @@ SPEC: dict[str, dict[str, Any]] = {
         "default": ["pre"],
     },
     "mesh": {"type": "raw", "default": {}},
-    "discovery_selectors": {"type": "raw", "default": []},
+    **DISCOVERY_SELECTORS,
     "version": {"type": "str", "default": ""},
     "platform": {"type": "str", "default": ""},
     "gateway_api": {"type": "str", "choices": ["install", "require"], "default": "require"},
     "coexistence": {"type": "str", "choices": ["refuse", "report"], "default": "refuse"},
     "source": {"type": "str", "choices": ["cluster", "tree"], "default": "cluster"},
     "tree": {"type": "list", "elements": "path", "default": []},
-    "trust_domain": {"type": "str", "default": "cluster.local"},
+    **TRUST_DOMAIN,
     "known_errors": {"type": "str", "choices": ["refuse", "warn"], "default": "refuse"},
     "files": {"type": "list", "elements": "path", "default": []},
     "only": {"type": "list", "elements": "str", "default": []},
@@ -291,22 +285,17 @@ SPEC: dict[str, dict[str, Any]] = {
 }
 
 
-def run(module: AnsibleModule) -> None:
-    """Look, and report."""
+def run(module: AnsibleModule) -> dict[str, Any]:
+    """Look, and report; fails the module where the findings refuse."""
     answer = examine(Request.of(module.params), module.params)
-    result = {"changed": False, **answer.result}
     if answer.refused:
-        module.fail_json(msg=answer.result["refusal"], **result)
-    module.exit_json(**result)
+        module.fail_json(msg=answer.result["refusal"], changed=False, **answer.result)
+    return answer.result
 
 
 def main() -> None:
     """Entry point."""
-    module = ambient_module(SPEC)
-    try:
-        run(module)
-    except AmbientError as error:
-        module.fail_json(msg=str(error))
+    run_and_exit(ambient_module(SPEC), run)
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.errors import AmbientError
+from ..module_utils.modules import run_and_exit
 from ..module_utils.oci.nodes import Docker, kind_nodes, load, missing, named_nodes
 from ..module_utils.oci.shipment import shipment
 from ..module_utils.progress import Progress
@@ -147,11 +147,7 @@ def main() -> None:
         mutually_exclusive=[("kind_cluster", "nodes")],
         supports_check_mode=True,
     )
-    try:
-        result = publish(module)
-    except AmbientError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(**result)
+    run_and_exit(module, publish)
 
 
 if __name__ == "__main__":

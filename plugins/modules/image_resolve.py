@@ -52,26 +52,28 @@ images:
       type: str
 """
 
+import typing as t
+
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.errors import AmbientError
+from ..module_utils.modules import run_and_exit
 from ..module_utils.oci.http import ask
 from ..module_utils.oci.registry import parse_reference, resolve
 
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={"images": {"type": "list", "elements": "str", "required": True}}, supports_check_mode=True
-    )
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    """The digests of the images."""
     found = []
-    try:
-        for index, image in enumerate(module.params["images"]):
-            reference = parse_reference(image, f"images[{index}]")
-            digest = resolve(reference, ask)
-            found.append({"ref": f"{reference.repository}@{digest}", "digest": digest})
-    except AmbientError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, images=found)
+    for index, image in enumerate(module.params["images"]):
+        reference = parse_reference(image, f"images[{index}]")
+        digest = resolve(reference, ask)
+        found.append({"ref": f"{reference.repository}@{digest}", "digest": digest})
+    return {"images": found}
+
+
+def main() -> None:
+    spec = {"images": {"type": "list", "elements": "str", "required": True}}
+    run_and_exit(AnsibleModule(argument_spec=spec, supports_check_mode=True), run)
 
 
 if __name__ == "__main__":

@@ -16,11 +16,8 @@ description:
 extends_documentation_fragment:
   - alauda.ambient.auth
   - alauda.ambient.auth.requirements
-  - alauda.ambient.attributes
+  - alauda.ambient.attributes.without_diff
   - alauda.ambient.attributes.action_group
-attributes:
-  diff_mode:
-    support: none
 options:
   ca_secret:
     description: Whether the Secret with the mesh's root key goes too.
@@ -45,39 +42,37 @@ removed:
 
 import typing as t
 
+from ansible.module_utils.basic import AnsibleModule
+
 from ..module_utils.argspec import ambient_module
 from ..module_utils.errors import AmbientError
 from ..module_utils.kube.connection import connect
 from ..module_utils.manifests.identity import Identity
+from ..module_utils.modules import run_and_exit
 from ..module_utils.removal.live import ca_secret, istiod_is_there, made_by_istiod
 
 
-def run(params: t.Mapping[str, t.Any], check: bool) -> list[str]:
-    """Remove everything, in check mode nothing, and return the objects in words."""
-    client = connect(params)
-    if not check and istiod_is_there(client):
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    """Remove everything, in check mode nothing, and name the objects."""
+    client = connect(module.params)
+    if not module.check_mode and istiod_is_there(client):
         raise AmbientError(
             "istiod is still there and would make everything again",
             path="Deployment istio-system/istiod",
             hint="Remove it first",
         )
-    leaving = [*made_by_istiod(client), *(ca_secret(client) if params["ca_secret"] else [])]
+    leaving = [*made_by_istiod(client), *(ca_secret(client) if module.params["ca_secret"] else [])]
     removed = []
     for obj in leaving:
         identity = Identity.of(obj)
-        if check or client.delete(identity, uid=obj["metadata"]["uid"]):
+        if module.check_mode or client.delete(identity, uid=obj["metadata"]["uid"]):
             removed.append(identity.short)
-    return removed
+    return {"changed": bool(removed), "removed": removed}
 
 
 def main() -> None:
     """Run the module."""
-    module = ambient_module({"ca_secret": {"type": "bool", "default": False}})
-    try:
-        removed = run(module.params, module.check_mode)
-    except AmbientError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=bool(removed), removed=removed)
+    run_and_exit(ambient_module({"ca_secret": {"type": "bool", "default": False}}), run)
 
 
 if __name__ == "__main__":

@@ -16,27 +16,14 @@ description:
   - What narrows (STRICT, DENY, an ALLOW without rules) comes after the namespaces have been enrolled, all else before.
   - No cluster is involved. The same input gives the same file.
 extends_documentation_fragment:
-  - alauda.ambient.attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
+  - alauda.ambient.attributes.without_diff
+  - alauda.ambient.mesh.name
+  - alauda.ambient.objects
 options:
   manifests:
     description: Files (YAML, JSON), or directories of these.
     type: list
     elements: path
-    required: true
-  mesh:
-    description: The mesh to which the objects belong, the value of their label C(ambient.alauda.io/mesh).
-    type: str
-    default: default
-  dest:
-    description: The file to write.
-    type: path
     required: true
 """
 
@@ -58,7 +45,7 @@ count:
   returned: success
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,16 +53,14 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.errors import AmbientError
-from ..module_utils.manifests.items import Item, dump_role, load_items, would_change
+from ..module_utils.manifests.dest import write_items
+from ..module_utils.manifests.items import Item, load_items
 from ..module_utils.manifests.labels import own
+from ..module_utils.modules import DEST, MESH_NAME, Spec, run_and_exit
 
 ROLE = "policies"
 GROUPS = ("istio.io", "gateway.networking.k8s.io", "gateway.networking.x-k8s.io")
-SPEC: dict[str, dict[str, Any]] = {
-    "manifests": {"type": "list", "elements": "path", "required": True},
-    "mesh": {"type": "str", "default": "default"},
-    "dest": {"type": "path", "required": True},
-}
+SPEC: Spec = {"manifests": {"type": "list", "elements": "path", "required": True}, **MESH_NAME, **DEST}
 
 
 def items_of(manifests: Sequence[str], mesh: str) -> list[Item]:
@@ -92,21 +77,14 @@ def items_of(manifests: Sequence[str], mesh: str) -> list[Item]:
     return [replace(item, object=own(item.object, mesh), role=ROLE) for item in items]
 
 
-def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def run(module: AnsibleModule) -> dict[str, Any]:
     """Write the file, or only compare it, and say how much is in it."""
-    items = items_of(params["manifests"], params["mesh"])
-    write = would_change if check_mode else dump_role
-    return {"changed": write(params["dest"], ROLE, items), "count": len(items)}
+    return write_items(module, ROLE, items_of(module.params["manifests"], module.params["mesh"]))
 
 
 def main() -> None:
     """Entry point."""
-    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    try:
-        result = run(module.params, module.check_mode)
-    except AmbientError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(file=module.params["dest"], **result)
+    run_and_exit(AnsibleModule(argument_spec=SPEC, supports_check_mode=True), run)
 
 
 if __name__ == "__main__":

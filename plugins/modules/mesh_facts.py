@@ -19,20 +19,10 @@ description:
 extends_documentation_fragment:
   - alauda.ambient.auth
   - alauda.ambient.auth.requirements
-  - alauda.ambient.attributes
+  - alauda.ambient.attributes.without_diff
   - alauda.ambient.attributes.action_group
-attributes:
-  diff_mode:
-    support: none
-options:
-  mesh:
-    description: The declared mesh, as in the variable C(ambient_mesh).
-    type: raw
-    required: true
-  dest:
-    description: The file to write.
-    type: path
-    required: true
+  - alauda.ambient.mesh.declared
+  - alauda.ambient.objects
 """
 
 EXAMPLES = r"""
@@ -58,38 +48,31 @@ namespaces:
 import typing as t
 from pathlib import Path
 
+from ansible.module_utils.basic import AnsibleModule
+
 from ..module_utils.argspec import ambient_module
-from ..module_utils.errors import AmbientError
 from ..module_utils.kube.connection import connect
-from ..module_utils.manifests.files import read_text, write_if_changed
+from ..module_utils.manifests.files import would_write, write_if_changed
 from ..module_utils.mesh.facts import Facts
 from ..module_utils.mesh.parse import parse_mesh
 from ..module_utils.mesh.survey import needs_facts, survey
+from ..module_utils.modules import DECLARED_MESH, DEST, Spec, run_and_exit
 
-OPTIONS: dict[str, dict[str, t.Any]] = {
-    "mesh": {"type": "raw", "required": True},
-    "dest": {"type": "path", "required": True},
-}
+OPTIONS: Spec = {**DECLARED_MESH, **DEST}
 
 
-def run(params: t.Mapping[str, t.Any], check: bool) -> tuple[bool, Facts]:
-    """Whether the file differs, and what was seen; no connection is made where nothing has to be looked at."""
-    mesh = parse_mesh(params["mesh"])
-    facts = survey(connect(params), mesh) if needs_facts(mesh) else Facts()
-    file, text = Path(params["dest"]), facts.to_json()
-    if check:
-        return not file.is_file() or read_text(file) != text, facts
-    return write_if_changed(file, text), facts
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    """Write what was seen, or only compare it; no connection is made where nothing has to be looked at."""
+    mesh = parse_mesh(module.params["mesh"])
+    facts = survey(connect(module.params), mesh) if needs_facts(mesh) else Facts()
+    file, text = Path(module.params["dest"]), facts.to_json()
+    write = would_write if module.check_mode else write_if_changed
+    return {"changed": write(file, text), "file": module.params["dest"], "namespaces": sorted(facts.namespaces)}
 
 
 def main() -> None:
     """Run the module."""
-    module = ambient_module(OPTIONS)
-    try:
-        changed, facts = run(module.params, module.check_mode)
-    except AmbientError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=changed, file=module.params["dest"], namespaces=sorted(facts.namespaces))
+    run_and_exit(ambient_module(OPTIONS), run)
 
 
 if __name__ == "__main__":

@@ -216,6 +216,7 @@ from ..module_utils.authz.reading import read_cluster, read_tree
 from ..module_utils.authz.world import World
 from ..module_utils.errors import AmbientError
 from ..module_utils.kube.connection import connect
+from ..module_utils.modules import run_and_exit
 
 OPTIONS: dict[str, dict[str, t.Any]] = {
     "query": {"type": "str", "choices": ["can", "matrix", "explain"], "required": True},
@@ -263,12 +264,7 @@ def _world(params: t.Mapping[str, t.Any]) -> World:
 
 def main() -> None:
     """Run the module."""
-    module = ambient_module(OPTIONS)
-    try:
-        result = run(module.params)
-    except AmbientError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **result)
+    run_and_exit(ambient_module(OPTIONS), lambda module: run(module.params))
 
 
 if __name__ == "__main__":

@@ -22,42 +22,18 @@ description:
     RequestAuthentications. M(alauda.ambient.policy_objects) shows them.
   - No cluster is involved. The same input gives the same file. What only a cluster knows comes from O(facts).
 extends_documentation_fragment:
-  - alauda.ambient.attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
+  - alauda.ambient.attributes.without_diff
+  - alauda.ambient.mesh.declared
+  - alauda.ambient.mesh.manifests
+  - alauda.ambient.mesh.discovery_selectors
+  - alauda.ambient.mesh.trust_domain
+  - alauda.ambient.objects
 options:
-  mesh:
-    description:
-      - The declared mesh, as in the variable C(ambient_mesh).
-      - A bare V(off) is a boolean in YAML 1.1; it is read as the state all the same.
-    type: raw
-    required: true
-  discovery_selectors:
-    description:
-      - The discovery selectors of istiod, as in C(ambient_discovery_selectors). Without any, all namespaces are seen.
-    type: raw
-    default: []
   facts:
     description:
       - The file of M(alauda.ambient.mesh_facts). Without it the declaration has to say all that its bindings and its
         access need, and the policies of others are not looked at.
     type: path
-  manifests:
-    description: The file of M(alauda.ambient.manifest_objects), whose policies come in the same run.
-    type: path
-  trust_domain:
-    description: The trust domain of the mesh, as in C(meshConfig.trustDomain).
-    type: str
-    default: cluster.local
-  dest:
-    description: The file to write.
-    type: path
-    required: true
 """
 
 EXAMPLES = r"""
@@ -96,13 +72,11 @@ released:
   returned: success
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.errors import AmbientError
-from ..module_utils.manifests.items import dump_role, would_change
+from ..module_utils.manifests.dest import write_items
 from ..module_utils.mesh.beside import policies_beside
 from ..module_utils.mesh.facts import Facts
 from ..module_utils.mesh.objects import namespace_items
@@ -110,19 +84,29 @@ from ..module_utils.mesh.parse import parse_mesh
 from ..module_utils.mesh.patches import ROLE
 from ..module_utils.mesh.selectors import check_selectors
 from ..module_utils.mesh.trust import check_trust_domain
+from ..module_utils.modules import (
+    DECLARED_MESH,
+    DEST,
+    DISCOVERY_SELECTORS,
+    MANIFESTS,
+    TRUST_DOMAIN,
+    Spec,
+    run_and_exit,
+)
 
-SPEC: dict[str, dict[str, Any]] = {
-    "mesh": {"type": "raw", "required": True},
-    "discovery_selectors": {"type": "raw", "default": []},
+SPEC: Spec = {
+    **DECLARED_MESH,
+    **DISCOVERY_SELECTORS,
     "facts": {"type": "path"},
-    "manifests": {"type": "path"},
-    "trust_domain": {"type": "str", "default": "cluster.local"},
-    "dest": {"type": "path", "required": True},
+    **MANIFESTS,
+    **TRUST_DOMAIN,
+    **DEST,
 }
 
 
-def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def run(module: AnsibleModule) -> dict[str, Any]:
     """Write the file, or only compare it, and say what is in it."""
+    params = module.params
     mesh = parse_mesh(params["mesh"])
     facts = Facts.from_file(params["facts"]) if params["facts"] else None
     items = namespace_items(
@@ -132,10 +116,8 @@ def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         check_trust_domain(params["trust_domain"]),
         policies_beside(params["manifests"]),
     )
-    write = would_change if check_mode else dump_role
     return {
-        "changed": write(params["dest"], ROLE, items),
-        "count": len(items),
+        **write_items(module, ROLE, items),
         "enrolled": [namespace.name for namespace in mesh.enrolled()],
         "released": [namespace.name for namespace in mesh.released()],
     }
@@ -143,12 +125,7 @@ def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
 
 def main() -> None:
     """Entry point."""
-    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    try:
-        result = run(module.params, module.check_mode)
-    except AmbientError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(file=module.params["dest"], **result)
+    run_and_exit(AnsibleModule(argument_spec=SPEC, supports_check_mode=True), run)
 
 
 if __name__ == "__main__":

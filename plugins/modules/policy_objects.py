@@ -16,28 +16,15 @@ description:
   - Changes nothing, and no cluster is involved. M(alauda.ambient.namespace_objects) brings the same policies, together
     with the labels of namespaces and Services.
 extends_documentation_fragment:
-  - alauda.ambient.attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
+  - alauda.ambient.attributes.without_diff
+  - alauda.ambient.mesh.declared
+  - alauda.ambient.mesh.trust_domain
 options:
-  mesh:
-    description: The declared mesh, as in the variable C(ambient_mesh).
-    type: raw
-    required: true
   facts:
     description:
       - The file of M(alauda.ambient.mesh_facts). Without it the declaration has to say the selectors of Services, and
         ports of Services are taken to be those of their pods.
     type: path
-  trust_domain:
-    description: The trust domain of the mesh, as in C(meshConfig.trustDomain).
-    type: str
-    default: cluster.local
 seealso:
   - module: alauda.ambient.namespace_objects
 """
@@ -70,40 +57,31 @@ objects:
   returned: success
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.errors import AmbientError
 from ..module_utils.mesh.facts import Facts
 from ..module_utils.mesh.objects import policy_items_of
 from ..module_utils.mesh.parse import parse_mesh
 from ..module_utils.mesh.trust import check_trust_domain
+from ..module_utils.modules import DECLARED_MESH, TRUST_DOMAIN, Spec, run_and_exit
 
-SPEC: dict[str, dict[str, Any]] = {
-    "mesh": {"type": "raw", "required": True},
-    "facts": {"type": "path"},
-    "trust_domain": {"type": "str", "default": "cluster.local"},
-}
+SPEC: Spec = {**DECLARED_MESH, "facts": {"type": "path"}, **TRUST_DOMAIN}
 
 
-def run(params: Mapping[str, Any]) -> list[dict[str, Any]]:
+def run(module: AnsibleModule) -> dict[str, Any]:
     """The policies."""
+    params = module.params
     facts = Facts.from_file(params["facts"]) if params["facts"] else None
     trust = check_trust_domain(params["trust_domain"])
     items = policy_items_of(parse_mesh(params["mesh"]), facts, trust)
-    return [dict(item.object) for item in items]
+    return {"objects": [dict(item.object) for item in items]}
 
 
 def main() -> None:
     """Entry point."""
-    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    try:
-        objects = run(module.params)
-    except AmbientError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, objects=objects)
+    run_and_exit(AnsibleModule(argument_spec=SPEC, supports_check_mode=True), run)
 
 
 if __name__ == "__main__":

@@ -70,31 +70,33 @@ objects:
 import typing as t
 from pathlib import Path
 
-from ..module_utils.argspec import ambient_module
-from ..module_utils.errors import AmbientError
+from ansible.module_utils.basic import AnsibleModule
+
 from ..module_utils.manifests.disk import foresee_tree, write_tree
 from ..module_utils.manifests.items import load_items
 from ..module_utils.manifests.tree import tree_files
+from ..module_utils.modules import MESH_NAME, Spec, run_and_exit
 
-OPTIONS: dict[str, dict[str, t.Any]] = {
+OPTIONS: Spec = {
     "files": {"type": "list", "elements": "path", "required": True},
     "dest": {"type": "path", "required": True},
-    "mesh": {"type": "str", "default": "default"},
+    **MESH_NAME,
 }
 
 
-def run(params: t.Mapping[str, t.Any], check: bool, diff: bool, brief: bool) -> dict[str, t.Any]:
-    """The module's result; a brief diff tells new and removed files in a line."""
-    dest = Path(params["dest"])
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    """The module's result; unless asked for more, a diff tells new and removed files in a line."""
+    params, dest = module.params, Path(module.params["dest"])
     files = tree_files(load_items(params["files"]).items, params["mesh"])
-    change = foresee_tree(dest, files) if check else write_tree(dest, files)
+    change = foresee_tree(dest, files) if module.check_mode else write_tree(dest, files)
     result: dict[str, t.Any] = {
         "changed": bool(change.written or change.removed),
         "written": list(change.written),
         "removed": list(change.removed),
         "objects": len(files) - 1,
     }
-    if diff:
+    if module._diff:
+        brief = module._verbosity == 0
         result["diff"] = [_diff(path, before, files.get(path, ""), brief) for path, before in change.before.items()]
     return result
 
@@ -109,12 +111,7 @@ def _diff(path: str, before: str, after: str, brief: bool) -> dict[str, str]:
 
 def main() -> None:
     """Run the module."""
-    module = ambient_module(OPTIONS, auth=False)
-    try:
-        result = run(module.params, module.check_mode, module._diff, brief=module._verbosity == 0)
-    except AmbientError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(**result)
+    run_and_exit(AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True), run)
 
 
 if __name__ == "__main__":

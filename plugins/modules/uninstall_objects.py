@@ -20,19 +20,10 @@ extends_documentation_fragment:
   - alauda.ambient.auth.requirements
   - alauda.ambient.attributes.read_only
   - alauda.ambient.attributes.action_group
+  - alauda.ambient.mesh.name
+  - alauda.ambient.mesh.inventory
+  - alauda.ambient.objects
 options:
-  dest:
-    description: The file to write.
-    type: path
-    required: true
-  mesh:
-    description: Name of the mesh, the value of the label C(ambient.alauda.io/mesh).
-    type: str
-    default: default
-  inventory_namespace:
-    description: Namespace of the record of what was applied.
-    type: str
-    default: istio-system
   remove_crds:
     description: Whether Istio's CRDs go, and with them every object of these kinds.
     type: bool
@@ -100,31 +91,31 @@ import dataclasses
 import typing as t
 from pathlib import Path
 
+from ansible.module_utils.basic import AnsibleModule
+
 from ..module_utils.argspec import ambient_module
-from ..module_utils.errors import AmbientError
 from ..module_utils.kube.connection import connect
 from ..module_utils.kube.inventory import Inventory
 from ..module_utils.manifests.items import dump_role
+from ..module_utils.modules import DEST, INVENTORY, MESH_NAME, Spec, run_and_exit
 from ..module_utils.removal.live import enrolled_by_others
 from ..module_utils.removal.plan import Wishes, plan_removal, summary
 
-
-def argument_spec() -> dict[str, dict[str, t.Any]]:
-    """Return the module's own options."""
-    return {
-        "dest": {"type": "path", "required": True},
-        "mesh": {"type": "str", "default": "default"},
-        "inventory_namespace": {"type": "str", "default": "istio-system"},
-        "remove_crds": {"type": "bool", "default": False},
-        "remove_gateway_api": {"type": "bool", "default": False},
-        "remove_namespaces": {"type": "bool", "default": False},
-        "remove_ca_secret": {"type": "bool", "default": False},
-        "show": {"type": "bool", "default": False},
-    }
+OPTIONS: Spec = {
+    **DEST,
+    **MESH_NAME,
+    **INVENTORY,
+    "remove_crds": {"type": "bool", "default": False},
+    "remove_gateway_api": {"type": "bool", "default": False},
+    "remove_namespaces": {"type": "bool", "default": False},
+    "remove_ca_secret": {"type": "bool", "default": False},
+    "show": {"type": "bool", "default": False},
+}
 
 
-def run(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Return the module's result."""
+    params = module.params
     client = connect(params)
     inventory = Inventory(client, params["inventory_namespace"], params["mesh"])
     existed = {record.identity.key for record in inventory.all().values() if record.existed and not record.patch}
@@ -147,12 +138,7 @@ def run(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 def main() -> None:
     """Run the module."""
-    module = ambient_module(argument_spec())
-    try:
-        result = run(module.params)
-    except AmbientError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **result)
+    run_and_exit(ambient_module(OPTIONS), run)
 
 
 if __name__ == "__main__":

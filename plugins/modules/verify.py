@@ -199,14 +199,14 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.argspec import ambient_module
-from ..module_utils.errors import AmbientError
 from ..module_utils.kube.connection import connect
+from ..module_utils.modules import Spec, run_and_exit
 from ..module_utils.progress import Progress
 from ..module_utils.verify.live import LiveCluster
 from ..module_utils.verify.report import write
 from ..module_utils.verify.run import Answer, Request, verify
 
-SPEC: dict[str, dict[str, Any]] = {
+SPEC: Spec = {
     "phase": {"type": "str", "choices": ["passive", "active"], "default": "passive"},
     "declaration": {"type": "raw", "default": {}},
     "namespaces": {"type": "list", "elements": "str", "default": []},
@@ -225,8 +225,8 @@ SPEC: dict[str, dict[str, Any]] = {
 }
 
 
-def run(module: AnsibleModule) -> None:
-    """Verify, write the report, and exit."""
+def run(module: AnsibleModule) -> dict[str, Any]:
+    """Verify, and write the report; fails the module where not enough is proven."""
     request = Request.of(module.params, write_nothing=module.check_mode)
     answer = verify(LiveCluster(connect(module.params)), request, Progress(module.params["progress_file"]))
     result = {"changed": False, **answer.data, "summary": answer.lines, "refusal": answer.refusal}
@@ -238,7 +238,7 @@ def run(module: AnsibleModule) -> None:
     reason = _reason(answer, module.params["fail_on"])
     if reason:
         module.fail_json(msg=reason, **result)
-    module.exit_json(**result)
+    return result
 
 
 def _reason(answer: Answer, fail_on: str) -> str:
@@ -258,10 +258,7 @@ def main() -> None:
     module = ambient_module(SPEC, required_if=[("phase", "active", ["image"])])
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, _end)  # so that the probe is removed
-    try:
-        run(module)
-    except AmbientError as error:
-        module.fail_json(msg=str(error))
+    run_and_exit(module, run)
 
 
 if __name__ == "__main__":

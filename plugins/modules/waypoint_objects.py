@@ -15,23 +15,9 @@ description:
   - A waypoint with C(existing) is somebody else's and left out.
   - No cluster is involved. The same input gives the same file.
 extends_documentation_fragment:
-  - alauda.ambient.attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
-options:
-  mesh:
-    description: The declared mesh, as in the variable C(ambient_mesh).
-    type: raw
-    required: true
-  dest:
-    description: The file to write.
-    type: path
-    required: true
+  - alauda.ambient.attributes.without_diff
+  - alauda.ambient.mesh.declared
+  - alauda.ambient.objects
 seealso:
   - module: alauda.ambient.namespace_objects
 """
@@ -60,37 +46,26 @@ count:
   returned: success
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.errors import AmbientError
-from ..module_utils.manifests.items import dump_role, would_change
+from ..module_utils.manifests.dest import write_items
 from ..module_utils.mesh.parse import parse_mesh
 from ..module_utils.mesh.waypoints import ROLE, waypoint_items
+from ..module_utils.modules import DECLARED_MESH, DEST, Spec, run_and_exit
 
-SPEC: dict[str, dict[str, Any]] = {
-    "mesh": {"type": "raw", "required": True},
-    "dest": {"type": "path", "required": True},
-}
+SPEC: Spec = {**DECLARED_MESH, **DEST}
 
 
-def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def run(module: AnsibleModule) -> dict[str, Any]:
     """Write the file, or only compare it, and say how much is in it."""
-    items = waypoint_items(parse_mesh(params["mesh"]))
-    write = would_change if check_mode else dump_role
-    return {"changed": write(params["dest"], ROLE, items), "count": len(items)}
+    return write_items(module, ROLE, waypoint_items(parse_mesh(module.params["mesh"])))
 
 
 def main() -> None:
     """Entry point."""
-    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    try:
-        result = run(module.params, module.check_mode)
-    except AmbientError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(file=module.params["dest"], **result)
+    run_and_exit(AnsibleModule(argument_spec=SPEC, supports_check_mode=True), run)
 
 
 if __name__ == "__main__":

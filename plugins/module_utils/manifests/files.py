@@ -39,6 +39,11 @@ def write_if_changed(path: Path, text: str, mode: int = 0o644) -> bool:
     return True
 
 
+def would_write(path: Path, text: str) -> bool:
+    """Whether write_if_changed would write."""
+    return not path.is_file() or read_text(path) != text
+
+
 def read_text(path: Path) -> str:
     """The text of a file; AmbientError where there is none or it is no text."""
     try:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import AmbientError
 from . import yaml
-from .files import read_text, write_if_changed
+from .files import read_text, would_write, write_if_changed
 from .identity import Identity, Object
 from .normal import normal
 from .waves import sort_key, wave_of
@@ -134,8 +134,7 @@ def dump_role(path: str | Path, role: str, items: Iterable[Item]) -> bool:
 
 def would_change(path: str | Path, role: str, items: Iterable[Item]) -> bool:
     """Whether dump_role would change the file."""
-    file = Path(path)
-    return not file.is_file() or read_text(file) != _role_text(role, items)
+    return would_write(Path(path), _role_text(role, items))
 
 
 def _role_text(role: str, items: Iterable[Item]) -> str:
