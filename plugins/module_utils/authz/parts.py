@@ -15,6 +15,8 @@ from ..mesh.spec import Serves, WaypointRef
 
 MAKERS = ("Deployment", "StatefulSet", "DaemonSet")
 WAYPOINT_CLASS = "istio-waypoint"
+_WAYPOINT_CLASSES = (WAYPOINT_CLASS, "istio-agentgateway-waypoint")
+_OTHER_CLASSES = ("istio", "istio-remote", "istio-east-west")  # Istio's own that are none of waypoints
 _SERVES = "istio.io/waypoint-for"
 _DRY_RUN = "istio.io/dry-run"
 _HBONE_PORT = 15008
@@ -46,7 +48,7 @@ class Service:
 
 @dataclass(frozen=True)
 class Workload:
-    """What makes pods, or a pod that nothing makes. `ports`: the pods' named ports."""
+    """What makes pods, or a pod that nothing makes. `ports`: the pods' named ports of TCP."""
 
     kind: str
     namespace: str
@@ -62,7 +64,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class Waypoint:
-    """A Gateway of the class istio-waypoint.
+    """A Gateway that is a waypoint.
 
     Attributes:
         programmed: None where nobody can know, as in a tree.
@@ -134,8 +136,9 @@ def labels_of(obj: Object) -> Labels:
 
 
 def is_waypoint(gateway: Object) -> bool:
-    """Whether a Gateway is of a class of waypoints."""
-    return str((gateway.get("spec") or {}).get("gatewayClassName", "")).startswith(WAYPOINT_CLASS)
+    """Whether a Gateway is a waypoint: of a class of Istio's for them, or of another with their listener."""
+    name = (gateway.get("spec") or {}).get("gatewayClassName")
+    return name in _WAYPOINT_CLASSES or (name not in _OTHER_CLASSES and bool(_hbone_listeners(gateway)))
 
 
 def conditions_of(obj: Object) -> dict[str, tuple[str, str, str]]:
@@ -165,13 +168,6 @@ def is_of_a_gateway(obj: Object) -> bool:
     return "gateway.networking.k8s.io/gateway-name" in labels_of(obj)
 
 
-def stands_alone(pod: Object) -> bool:
-    """Whether a pod runs that none of the `MAKERS` has made."""
-    owners = (pod.get("metadata") or {}).get("ownerReferences") or []
-    ended = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
-    return not ended and not any(owner.get("kind") in (*MAKERS, "ReplicaSet") for owner in owners)
-
-
 def service_of(obj: Object) -> Service:
     """The Service that a manifest describes."""
     spec = obj.get("spec") or {}
@@ -190,15 +186,20 @@ def workload_of(kind: str, obj: Object) -> Workload:
     """The workload that a manifest of one of the `MAKERS`, or of a Pod, describes."""
     template = obj if kind == "Pod" else (obj.get("spec") or {}).get("template") or {}
     spec = template.get("spec") or {}
-    named = {
-        str(port["name"]): int(port["containerPort"])
-        for container in spec.get("containers") or []
-        for port in container.get("ports") or []
-        if port.get("name") and port.get("containerPort")
-    }
     account = str(spec.get("serviceAccountName") or "default")
     host = bool(spec.get("hostNetwork"))
-    return Workload(kind, namespace_of(obj), name_of(obj), account, labels_of(template), host, named)
+    return Workload(kind, namespace_of(obj), name_of(obj), account, labels_of(template), host, _named_ports(spec))
+
+
+def _named_ports(spec: Mapping[str, Any]) -> dict[str, int]:
+    """The ports of a pod that have a name. Of two with one name Kubernetes takes the first, and sidecars come last."""
+    sidecars = [each for each in spec.get("initContainers") or [] if each.get("restartPolicy") == "Always"]
+    found: dict[str, int] = {}
+    for container in (*(spec.get("containers") or []), *sidecars):
+        for port in container.get("ports") or []:
+            if port.get("name") and port.get("containerPort") and port.get("protocol", "TCP") == "TCP":
+                found.setdefault(str(port["name"]), int(port["containerPort"]))
+    return found
 
 
 def waypoint_of(obj: Object, live: bool) -> Waypoint:
@@ -218,11 +219,14 @@ def waypoint_of(obj: Object, live: bool) -> Waypoint:
 
 def _allowed_routes(obj: Object) -> Mapping[str, Any]:
     """Who may use a waypoint: what its listener for HBONE says, Same where it says nothing."""
-    listeners = (obj.get("spec") or {}).get("listeners") or []
-    hbone = [each for each in listeners if (each.get("protocol"), each.get("port")) == ("HBONE", _HBONE_PORT)]
-    for listener in hbone:
+    for listener in _hbone_listeners(obj):
         return (listener.get("allowedRoutes") or {}).get("namespaces") or {}
     return {}
+
+
+def _hbone_listeners(obj: Object) -> list[Mapping[str, Any]]:
+    listeners = (obj.get("spec") or {}).get("listeners") or []
+    return [each for each in listeners if (each.get("protocol"), each.get("port")) == ("HBONE", _HBONE_PORT)]
 
 
 def policy_of(obj: Object) -> Policy:

@@ -33,12 +33,14 @@ _EXPRESSION = {"key!": _SCALAR, "operator!": _SCALAR, "values": _VALUES}
 _SOURCES = ("principals", "requestPrincipals", "namespaces", "serviceAccounts", "trustDomains")
 _SOURCE = _both_ways(*_SOURCES, "ipBlocks", "remoteIpBlocks")
 _OPERATION = _both_ways("hosts", "ports", "methods", "paths")
+_PORTS = [{"name": _SCALAR, "containerPort": _NUMBER, "protocol": _SCALAR}]
 _PODS = {
     "serviceAccountName": _SCALAR,
-    "containers": [{"ports": [{"name": _SCALAR, "containerPort": _NUMBER}]}],
+    "containers": [{"ports": _PORTS}],
+    "initContainers": [{"restartPolicy": _SCALAR, "ports": _PORTS}],
 }
 _MAKER = {"spec": {"template": {"metadata": {"labels": _TEXTS}, "spec": _PODS}}}
-_META = {"metadata": {"labels": _TEXTS, "annotations": _TEXTS, "ownerReferences": [{"kind": _SCALAR}]}}
+_META = {"metadata": {"labels": _TEXTS, "annotations": _TEXTS, "ownerReferences": [{"kind": _SCALAR, "name": _SCALAR}]}}
 
 #: By kind. A key that ends in `!` must be there; `*` stands for every key; what is not named may be anything.
 _SHAPES: Mapping[str, Mapping[str, Any]] = {

@@ -28,11 +28,11 @@ from .parts import (
     namespace_of,
     policy_of,
     service_of,
-    stands_alone,
     targets_of,
     waypoint_of,
     workload_of,
 )
+from .pods import apart
 
 ROOT_NAMESPACE = "istio-system"
 TRUST_DOMAIN = "cluster.local"
@@ -98,10 +98,10 @@ class World:
 
     @cached_property
     def workloads_in(self) -> Mapping[str, Sequence[Workload]]:
-        """By namespace: what makes pods, and pods that none of these makes; gateways are not among them."""
+        """By namespace: what makes pods, and pods that something else or nothing makes; gateways are not among them."""
         made = [workload_of(kind, obj) for kind in MAKERS for obj in self.all(kind) if not is_of_a_gateway(obj)]
-        pods = [workload_of("Pod", obj) for obj in self.all("Pod") if not is_of_a_gateway(obj) and stands_alone(obj)]
-        return _grouped([*made, *pods])
+        deployments = {(namespace_of(obj), name_of(obj)) for obj in self.all("Deployment")}
+        return _grouped([*made, *apart(self.all("Pod"), deployments)])
 
     @cached_property
     def waypoints(self) -> Mapping[WaypointRef, Waypoint]:

@@ -137,6 +137,7 @@ def test_a_tree_that_is_none_is_named(tmp_path: Path) -> None:
         {"kind": "PeerAuthentication", "apiVersion": "security.istio.io/v1", "spec": {"portLevelMtls": "STRICT"}},
         {"kind": "Service", "apiVersion": "v1", "spec": {"ports": [{"name": "http"}]}},
         {"kind": "Deployment", "apiVersion": "apps/v1", "spec": {"template": {"spec": {"containers": ["x"]}}}},
+        {"kind": "StatefulSet", "apiVersion": "apps/v1", "spec": {"template": {"spec": {"initContainers": ["x"]}}}},
         {
             "kind": "Gateway",
             "apiVersion": "gateway.networking.k8s.io/v1",

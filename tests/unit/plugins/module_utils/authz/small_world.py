@@ -52,6 +52,21 @@ def deployment(name: str, space: str = "shop", *, labels: Mapping[str, str], acc
     }
 
 
+def pod(
+    name: str, owner: Mapping[str, Any] | None = None, phase: str = "Running", space: str = "shop", **labels: str
+) -> Object:
+    """Of the service account `runner`; an empty `phase`: its status is not known."""
+    metadata = {**meta(name, space, labels), "ownerReferences": [owner] if owner else []}
+    status = {"phase": phase} if phase else {}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": metadata,
+        "spec": {"serviceAccountName": "runner"},
+        "status": status,
+    }
+
+
 def waypoint(
     name: str = "waypoint",
     space: str = "shop",

@@ -31,10 +31,10 @@ POD: dict[str, Any] = {
     "apiVersion": "v1",
     "kind": "Pod",
     "metadata": {
-        "name": "cart-1",
+        "name": "cart-5d8-1",
         "namespace": "shop",
-        "labels": {"app": "cart"},
-        "ownerReferences": [{"kind": "ReplicaSet", "name": "cart"}],
+        "labels": {"app": "cart", "pod-template-hash": "5d8"},
+        "ownerReferences": [{"kind": "ReplicaSet", "name": "cart-5d8"}],
     },
     "spec": {"serviceAccountName": "cart"},
 }
@@ -88,8 +88,8 @@ def test_a_namespace_tells_of_all_its_services() -> None:
 
 
 def test_a_pod_is_found_whoever_makes_it() -> None:
-    explained = explain(shop(POD, policy("p", may("shop/web"), on="app=cart")), "pod/shop/cart-1")
-    assert explained.of == "Pod shop/cart-1"
+    explained = explain(shop(POD, policy("p", may("shop/web"), on="app=cart")), "pod/shop/cart-5d8-1")
+    assert explained.of == "Pod shop/cart-5d8-1"
     assert explained.policies == ["AuthorizationPolicy shop/p: ALLOW, 1 rule, at ztunnel"]
     assert explained.callers == ["shop/cart  allowed: shop/web; denied: all others (2)"]
 
