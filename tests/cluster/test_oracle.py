@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 from oracle import generate
+from oracle.cases import Group, Plan, Request
 from oracle.running import Oracle, Verdict
+from oracle.vocabulary import IDENTITIES, NAMESPACE
 
 DIRECTORY = Path(__file__).resolve().parents[2] / os.environ.get("AMBIENT_DIR", "build/test")
 CASES = int(os.environ.get("AMBIENT_ORACLE_CASES", "60"))
@@ -23,12 +25,18 @@ FEWEST = 0.2  # of all cases, that are let through, and that are refused
 
 
 @pytest.fixture(scope="module")
-def verdicts(mesh: None, environment: dict[str, Any], images: dict[str, Any]) -> Iterator[list[Verdict]]:
-    """What became of each case."""
+def oracle(mesh: None, environment: dict[str, Any], images: dict[str, Any]) -> Iterator[Oracle]:
+    """The waypoints and what stands behind them."""
     if not environment["source"].startswith("kind"):
         pytest.skip(f"the cluster's source is {environment['source']}: the test client is loaded onto kind nodes only")
-    with Oracle(DIRECTORY, images["echo"]["ref"]) as oracle:
-        yield oracle.run(generate.plan(CASES, SEED))
+    with Oracle(DIRECTORY, images["echo"]["ref"]) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def verdicts(oracle: Oracle) -> list[Verdict]:
+    """What became of each case."""
+    return oracle.run(generate.plan(CASES, SEED))
 
 
 def test_the_policies_have_decided_each_case(verdicts: list[Verdict]) -> None:
@@ -46,3 +54,28 @@ def test_both_answers_are_frequent(verdicts: list[Verdict]) -> None:
 def test_we_say_what_the_waypoint_does(verdicts: list[Verdict]) -> None:
     wrong = [each for each in verdicts if each.through is not None and not each.agrees]
     assert not wrong, f"{len(wrong)} of {len(verdicts)}:\n" + "\n".join(map(str, wrong))
+
+
+def test_a_route_leads_past_the_policies_of_the_service_that_it_leads_to(oracle: Oracle) -> None:
+    web, stranger = IDENTITIES[0], IDENTITIES[1]
+    rules = [{"from": [{"source": {"principals": [web.principal]}}]}]
+    closed = {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": "closed", "namespace": NAMESPACE},
+        "spec": {"targetRefs": [{"group": "", "kind": "Service", "name": "closed"}], "rules": rules},
+    }
+    by_web, by_stranger = (Request(each, 80, "GET", "/", "shop.example") for each in (web, stranger))
+    groups = (
+        Group("front", generate.OPEN, (), (by_stranger,), routed_to="closed"),
+        Group("closed", generate.OPEN, (closed,), (by_web, by_stranger)),
+    )
+
+    found = {each.name: each for each in oracle.run(Plan(groups))}
+
+    assert {name: each.through for name, each in found.items()} == {
+        "front/0": True,
+        "closed/0": True,
+        "closed/1": False,
+    }
+    assert all(each.agrees for each in found.values()), "\n".join(map(str, found.values()))

@@ -54,6 +54,7 @@ class Group:
     Attributes:
         waypoint: that it is called through.
         tokens: whether a RequestAuthentication of its own has its waypoint look at tokens.
+        routed_to: the Service to which an HTTPRoute sends its calls on; it has no pods of its own then.
     """
 
     service: str
@@ -61,6 +62,7 @@ class Group:
     policies: tuple[Mapping[str, Any], ...]
     requests: tuple[Request, ...]
     tokens: bool = False
+    routed_to: str = ""
 
 
 @dataclass(frozen=True)

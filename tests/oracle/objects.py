@@ -42,7 +42,10 @@ def waypoints() -> list[Object]:
 
 def policies(plan: Plan, jwks: str, word: str) -> list[Object]:
     """All that is about who may call, the canaries' last: who has heard of these, and their word, has heard of all."""
-    found: list[Object] = [_service(each.service, each.waypoint) for each in plan.groups]
+    found: list[Object] = [
+        _service(each.service, each.waypoint, "nobody" if each.routed_to else "cart") for each in plan.groups
+    ]
+    found += [_route(each.service, each.routed_to) for each in plan.groups if each.routed_to]
     found += [_service(canary(name), name) for name in WAYPOINTS]
     found += [_tokens(each.service, "Service", jwks) for each in plan.groups if each.tokens]
     found.append(_tokens(GATED, "Gateway", jwks))
@@ -61,11 +64,23 @@ def _use(waypoint: str) -> dict[str, str]:
     return {"istio.io/use-waypoint": waypoint}
 
 
-def _service(name: str, waypoint: str) -> Object:
+def _service(name: str, waypoint: str, app: str = "cart") -> Object:
     ports = [{"name": f"http-{port}", "port": port, "targetPort": target} for port, target in PORTS.items()]
     metadata = {"name": name, "namespace": NAMESPACE, "labels": _use(waypoint)}
-    spec = {"selector": {"app": "cart"}, "ports": ports}
+    spec = {"selector": {"app": app}, "ports": ports}
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+
+
+def _route(service: str, backend: str) -> Object:
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": service, "namespace": NAMESPACE},
+        "spec": {
+            "parentRefs": [{"group": "", "kind": "Service", "name": service}],
+            "rules": [{"backendRefs": [{"name": backend, "port": 80}]}],
+        },
+    }
 
 
 def _tokens(target: str, kind: str, jwks: str) -> Object:
