@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import AmbientError
 from ..mesh.names import did_you_mean
-from ..mesh.spec import State
+from ..mesh.spec import State, WaypointRef
 from .answering import Judge
 from .asking import Request, known_namespace, known_service
 from .matrix import Rows
@@ -133,11 +133,11 @@ class _Speaker:
         found = self._world.services_in.get(workload.namespace, ())
         services = [each for each in found if each.selector and each.selector.items() <= workload.labels.items()]
         ways = [self._judge.ways.to(each) for each in services]
-        through = any(way.waypoint and not way.missed for way in ways)
-        policies = [(policy, "ztunnel") for policy in self._world.at_pods(workload)]
+        through = [way for way in ways if way.waypoint and not way.missed]
+        policies = [*_on_the_way(through), *((policy, "ztunnel") for policy in self._world.at_pods(workload))]
         troubles = [*of_workload(self._world, workload), *(each for way in ways for each in self._troubles(way))]
         troubles += of_policies(self._world, [policy for policy, _where in policies])
-        state = self._state([workload], through)
+        state = self._state([workload], bool(through))
         return self._said(str(workload), state, _waypoints(ways, self._world.live), policies, services, troubles)
 
     def _said(
@@ -193,6 +193,16 @@ def _waypoints(ways: Sequence[Way], live: bool) -> str:
         return "none"
     single = len(words) == 1 and len(ways) == len(next(iter(words.values())))
     return "; ".join(text if single else f"{text} ({_short(names)})" for text, names in words.items())
+
+
+def _on_the_way(ways: Sequence[Way]) -> Iterator[tuple[Policy, str]]:
+    """What waypoints decide, each policy once with the Services that are called."""
+    found: dict[tuple[str, WaypointRef | None], tuple[Policy, list[str]]] = {}
+    for way in ways:
+        for policy in way.policies:
+            found.setdefault((str(policy), way.waypoint), (policy, []))[1].append(way.service.name)
+    for (_name, ref), (policy, services) in found.items():
+        yield policy, f"waypoint {ref} for calls to {_short(services)}"
 
 
 def _short(names: Sequence[str]) -> str:

@@ -94,6 +94,37 @@ def test_a_pod_is_found_whoever_makes_it() -> None:
     assert explained.callers == ["shop/cart  allowed: shop/web; denied: all others (2)"]
 
 
+@pytest.mark.parametrize("of", ["deployment/shop/cart", "pod/shop/cart-5d8-1"])
+def test_pods_tell_what_waypoints_decide_about_calls_to_them(of: str) -> None:
+    """By which Services they are called, and who may: the same as is said of these."""
+    again = [service(name, selector={"app": "cart"}, ports=[{"port": 80}]) for name in ("carts", "basket")]
+    straight = service("straight", labels={"istio.io/use-waypoint": "none"}, selector={"app": "cart"})
+    at_gateway = policy("all", may("shop/web"), on="Gateway/waypoint", action="DENY")
+    world = bound(POD, *again, straight, AT_WAYPOINT, at_gateway, LOCKED)
+    explained = explain(world, of)
+    assert explained.policies == [
+        "AuthorizationPolicy shop/all: DENY, 1 rule, at waypoint shop/waypoint for calls to cart, carts, basket",
+        "AuthorizationPolicy shop/l7: ALLOW, 1 rule, at waypoint shop/waypoint for calls to cart",
+        "AuthorizationPolicy shop/locked: ALLOW, 1 rule, at ztunnel",
+    ]
+    names = ("basket", "cart", "carts", "straight")
+    assert explained.callers == [line for name in names for line in explain(world, f"shop/{name}").callers]
+    assert "shop/straight  denied: all (3)" in explained.callers
+
+
+def test_pods_tell_nothing_of_policies_at_a_waypoint_that_calls_do_not_pass() -> None:
+    explained = explain(bound(AT_WAYPOINT, ready=False), "deployment/shop/cart")
+    assert explained.policies == []
+    assert any("is not ready; what 1 policy there would say" in each for each in wrong(explained))
+
+
+def test_policies_on_the_way_to_pods_that_do_not_say_what_they_seem_are_wrong_there_too() -> None:
+    misread = policy("p", {"from": [{"source": {"notIpBlocks": ["10.0.0.0/8"]}}]}, on="Service/cart")
+    assert any(
+        "which a waypoint does not know" in each for each in wrong(explain(bound(misread), "deployment/shop/cart"))
+    )
+
+
 @pytest.mark.parametrize(
     ("world", "what", "then"),
     [
