@@ -7,11 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..errors import AmbientError
+from ..manifests.identity import labels_of
 from ..mesh.names import why_protected
 from ..mesh.spec import MODE_AMBIENT, MODE_LABEL, MeshSpec
 from ..verify.cluster import ZTUNNEL, Cluster, look
 from ..verify.facts import daemon, metrics_of, stand_in
-from ..verify.pods import is_ready, labels_of
+from ..verify.pods import is_ready
 from ..verify.verdict import shorten
 from ..verify.ztunnel import opened_connections
 
@@ -71,6 +72,6 @@ def _names(namespaces: Iterable[Mapping[str, object]], joining: set[str]) -> Ite
     for namespace in namespaces:
         metadata = namespace["metadata"]
         name = str(metadata["name"]) if isinstance(metadata, Mapping) else ""
-        enrolled = labels_of(dict(namespace)).get(MODE_LABEL) == MODE_AMBIENT
+        enrolled = labels_of(namespace).get(MODE_LABEL) == MODE_AMBIENT
         if not enrolled and name not in joining and not why_protected(name):
             yield name

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+from ..manifests.identity import annotations_of, labels_of, name_of, namespace_of
 from ..mesh.names import why_protected
 from ..mesh.sidecars import asks_of_namespace, asks_of_pod, is_gateway
 from ..mesh.spec import MODE_AMBIENT, MODE_LABEL
-from .context import Context, annotations_of, describe, labels_of, name_of, namespace_of
+from .context import Context, describe
 from .findings import Outcome, Problem
 from .restart import unfinished
 from .snapshot import NAMESPACES, POD_METADATA, Object

@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
+from ..manifests.identity import annotations_of, labels_of, name_of, namespace_of
 from ..mesh.names import why_protected
 from ..mesh.spec import MODE_AMBIENT, MODE_LABEL
 from . import found, restart
-from .context import Context, annotations_of, describe, labels_of, name_of, namespace_of
+from .context import Context, describe
 from .enrolled import ISTIO, proxy_of
 from .findings import Outcome, Problem
 from .found import CNI

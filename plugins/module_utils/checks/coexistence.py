@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
-from .context import Context, describe, name_of
+from ..manifests.identity import name_of
+from .context import Context, describe
 from .findings import Outcome, Problem
 from .ours import is_ours
 from .signals import MESHES, Mesh, Workload

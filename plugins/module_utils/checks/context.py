@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from ..manifests.identity import labels_of as labels_of
+from ..manifests.identity import name_of
+from ..manifests.identity import namespace_of as namespace_of
 from ..mesh.selectors import Selector
 from ..mesh.spec import MeshSpec
 from .policy_world import Planned, Seen, read
@@ -53,26 +56,6 @@ class Context:
     def policies(self) -> Seen:
         """The world of policies, read once."""
         return self.wishes.tree or read(self.cluster, self.wishes.policies)
-
-
-def labels_of(obj: Object) -> Mapping[str, str]:
-    """The labels of an object."""
-    return obj.get("metadata", {}).get("labels") or {}
-
-
-def annotations_of(obj: Object) -> Mapping[str, str]:
-    """The annotations of an object."""
-    return obj.get("metadata", {}).get("annotations") or {}
-
-
-def name_of(obj: Object) -> str:
-    """The name of an object."""
-    return str(obj.get("metadata", {}).get("name", ""))
-
-
-def namespace_of(obj: Object) -> str:
-    """The namespace of an object, empty where it has none."""
-    return str(obj.get("metadata", {}).get("namespace") or "")
 
 
 def describe(kind: str, obj: Object) -> str:

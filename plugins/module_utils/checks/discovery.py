@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from ..errors import AmbientError
 from ..manifests import yaml
+from ..manifests.identity import labels_of, name_of, namespace_of
 from ..mesh.selectors import Selector, check_selectors, selects
 from . import found
-from .context import Context, describe, labels_of, name_of, namespace_of
+from .context import Context, describe
 from .findings import Outcome, Problem
 from .found import ISTIOD
 from .ours import is_ours

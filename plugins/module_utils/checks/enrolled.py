@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
+from ..manifests.identity import annotations_of, labels_of, name_of, namespace_of
 from ..mesh.sidecars import is_gateway
-from .context import Context, annotations_of, describe, labels_of, name_of, namespace_of
+from .context import Context, describe
 from .findings import Outcome, Problem
 from .ours import COMPONENTS, is_ours
 from .restart import unfinished

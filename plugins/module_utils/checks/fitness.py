@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from ..manifests.identity import annotations_of, labels_of, name_of
 from ..manifests.labels import mesh_of
 from . import versions
-from .context import Context, annotations_of, labels_of, name_of
+from .context import Context
 from .findings import Outcome, Problem, Severity
 from .ours import is_ours
 from .snapshot import CRDS, Object, Resource, SkipError

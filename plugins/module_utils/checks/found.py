@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ..manifests.identity import annotations_of, labels_of, name_of, namespace_of
 from ..mesh.spec import MODE_AMBIENT, MODE_LABEL
 from . import versions
-from .context import Context, annotations_of, labels_of, name_of, namespace_of
+from .context import Context
 from .findings import Severity
 from .ours import COMPONENTS, VERSION_LABEL, Component, is_ours
 from .snapshot import DEPLOYMENTS, NAMESPACES, Object, Resource, Snapshot

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..manifests.identity import name_of, namespace_of
 from . import found, versions
-from .context import Context, describe, name_of, namespace_of
+from .context import Context, describe
 from .findings import Outcome, Problem
 from .found import CNI, ISTIOD, ZTUNNEL, Part
 from .snapshot import DAEMONSETS, Object

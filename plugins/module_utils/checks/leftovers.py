@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections import defaultdict
 from fnmatch import fnmatchcase
 
+from ..manifests.identity import name_of, namespace_of
 from . import ours
-from .context import Context, name_of, namespace_of
+from .context import Context
 from .findings import Outcome, Problem
 from .found import CNI, ISTIOD
 from .ours import is_ours

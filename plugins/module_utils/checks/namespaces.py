@@ -6,12 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..manifests.identity import annotations_of, labels_of, name_of, namespace_of
 from ..mesh.patches import DISCOVERY_MANAGER, ENROLMENT_MANAGER
 from ..mesh.selectors import discovery_labels, selects
 from ..mesh.sidecars import POD_INJECTION, asks_of_namespace, is_gateway
 from ..mesh.spec import MODE_AMBIENT, MODE_LABEL
 from . import found, restart, versions
-from .context import Context, annotations_of, describe, field_holders, labels_of, name_of, namespace_of
+from .context import Context, describe, field_holders
 from .findings import Outcome, Problem, Severity
 from .ours import is_ours
 from .snapshot import NAMESPACES, POD_METADATA, PODS, Object

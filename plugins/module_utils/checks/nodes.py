@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
-from .context import Context, describe, labels_of, name_of
+from ..manifests.identity import labels_of, name_of
+from .context import Context, describe
 from .findings import Outcome, Problem, Severity
 from .found import pod_spec
 from .snapshot import NODES, Object, SkipError

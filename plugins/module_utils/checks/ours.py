@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..manifests.identity import labels_of, name_of, namespace_of
 from ..manifests.labels import mesh_of
-from .context import Context, describe, labels_of, name_of, namespace_of
+from .context import Context, describe
 from .findings import Outcome, Problem
 from .snapshot import (
     CRDS,

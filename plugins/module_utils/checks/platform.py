@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .context import Context, labels_of, name_of
+from ..manifests.identity import labels_of, name_of
+from .context import Context
 from .findings import Outcome, Problem, Severity
 from .snapshot import CRDS, NAMESPACES, NODES, Object
 

@@ -9,8 +9,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from ..manifests.identity import labels_of, name_of, namespace_of
 from . import found
-from .context import Context, describe, labels_of, name_of, namespace_of
+from .context import Context, describe
 from .findings import Outcome, Problem
 from .hbone import HBONE, INGRESS
 from .snapshot import DAEMONSETS, NETWORK_POLICIES, Object, Resource

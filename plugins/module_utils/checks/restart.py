@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ..manifests.identity import labels_of, name_of, namespace_of
 from . import found
-from .context import labels_of, name_of, namespace_of
 from .snapshot import PODS, Object, Snapshot
 
 _ROLLED_OUT = {"DaemonSet": "daemonset", "Deployment": "deployment", "StatefulSet": "statefulset"}

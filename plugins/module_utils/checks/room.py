@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from .context import Context, describe, field_holders, labels_of, name_of, namespace_of
+from ..manifests.identity import labels_of, name_of, namespace_of
+from .context import Context, describe, field_holders
 from .findings import Outcome, Problem
 from .found import containers_of, pod_spec
 from .ours import COMPONENTS, is_ours

@@ -13,13 +13,14 @@ from typing import Any, NoReturn
 from ..errors import AmbientError
 from ..kube.connection import connect
 from ..manifests.files import write_if_changed
+from ..manifests.identity import annotations_of
 from ..manifests.items import Item, ItemSet, load_items
 from ..mesh.parse import parse_mesh
 from ..mesh.selectors import check_selectors
 from ..mesh.spec import MeshSpec
 from . import admitted, side_by_side
 from . import report as reports
-from .context import Context, Wishes, annotations_of
+from .context import Context, Wishes
 from .engine import PASS, Report, Selection, run_checks
 from .findings import Phase
 from .fitness import BUNDLE, is_gateway_api

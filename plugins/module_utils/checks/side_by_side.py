@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..manifests.identity import labels_of, name_of, namespace_of
 from ..mesh.selectors import selects
 from . import discovery
 from .coexistence import no_other_mesh
-from .context import Context, labels_of, name_of, namespace_of
+from .context import Context
 from .enrolled import asks_of, proxy_of
 from .findings import Severity
 from .found import ISTIOD

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from .context import labels_of, name_of, namespace_of
+from ..manifests.identity import labels_of, name_of, namespace_of
 from .findings import Severity
 from .snapshot import DAEMONSETS, DEPLOYMENTS, Object, Resource
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
+from ..manifests.identity import labels_of, name_of, namespace_of
 from .coexistence import IDLE, alive
-from .context import Context, describe, labels_of, name_of, namespace_of
+from .context import Context, describe
 from .findings import Outcome, Problem, Severity
 from .found import env_of, version_of
 from .ours import is_ours

@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections import Counter
 from fnmatch import fnmatchcase
 
+from ..manifests.identity import annotations_of, labels_of, name_of, namespace_of
 from ..mesh.spec import MODE_AMBIENT, MODE_LABEL
-from .context import Context, annotations_of, describe, labels_of, name_of, namespace_of
+from .context import Context, describe
 from .findings import Outcome, Problem
 from .ours import is_ours
 from .restart import unfinished

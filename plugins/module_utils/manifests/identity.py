@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which object a manifest is about."""
+"""Which object a manifest is about, and its metadata."""
 
 from __future__ import annotations
 
@@ -11,6 +11,33 @@ from typing import Any
 from ..errors import AmbientError
 
 Object = dict[str, Any]
+
+
+def name_of(obj: Mapping[str, Any]) -> str:
+    """The name of an object; empty where it has none."""
+    return str((obj.get("metadata") or {}).get("name") or "")
+
+
+def namespace_of(obj: Mapping[str, Any]) -> str:
+    """The namespace of an object; empty where it has none, or leaves it out."""
+    return str((obj.get("metadata") or {}).get("namespace") or "")
+
+
+def namespace_or_default(obj: Mapping[str, Any]) -> str:
+    """The namespace of a manifest; `default` where it leaves it out, which is where kubectl would put it."""
+    return namespace_of(obj) or "default"
+
+
+def labels_of(obj: Mapping[str, Any]) -> Mapping[str, str]:
+    """The labels of an object."""
+    labels: Mapping[str, str] = (obj.get("metadata") or {}).get("labels") or {}
+    return labels
+
+
+def annotations_of(obj: Mapping[str, Any]) -> Mapping[str, str]:
+    """The annotations of an object."""
+    annotations: Mapping[str, str] = (obj.get("metadata") or {}).get("annotations") or {}
+    return annotations
 
 
 @dataclass(frozen=True, order=True)

@@ -8,8 +8,9 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ..manifests.identity import labels_of, namespace_of
 from ..mesh.spec import MeshSpec, NamespaceSpec, WaypointRef, WaypointSpec
-from .pods import Object, labels_of, namespace_of, service_account
+from .pods import Object, service_account
 
 GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
 GATEWAY_MANAGED = "gateway.istio.io/managed"

@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from ..manifests.identity import namespace_of
 from ..mesh.spec import NamespaceSpec
 from .cluster import Cluster, look
 from .declared import GATEWAY_NAME, Declared
-from .pods import namespace_of
 from .verdict import Seen
 
 Objects = list[dict[str, Any]]

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import AmbientError
+from ..manifests.identity import labels_of, namespace_of
 from . import declared_facts, ztunnel
 from .cluster import CNI, ISTIOD_NAMESPACE, ZTUNNEL, Cluster, get_json, look
 from .declared import Declared
-from .pods import MODE_LABEL, is_eligible, is_ready, labels_of, namespace_of, node_of
+from .pods import MODE_LABEL, is_eligible, is_ready, node_of
 from .verdict import Seen
 
 Objects = list[dict[str, Any]]

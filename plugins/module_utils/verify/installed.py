@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import AmbientError
+from ..manifests.identity import labels_of
 from .cluster import Cluster
 from .facts import Facts, Objects
-from .pods import Object, labels_of
+from .pods import Object
 from .report import Installed
 
 _GATEWAY_CRD = "gateways.gateway.networking.k8s.io"

@@ -8,7 +8,7 @@ from ..pki.signing import HAS_CRYPTOGRAPHY
 from . import certificates, ztunnel
 from .cluster import CNI, ISTIOD_NAMESPACE, ZTUNNEL
 from .facts import Daemon, Facts
-from .pods import identity, is_ready, is_redirected, is_schedulable_linux, is_true, name_of, node_of, redirection
+from .pods import full_name, identity, is_ready, is_redirected, is_schedulable_linux, is_true, node_of, redirection
 from .verdict import Check, Seen, Verdict, count, failed, not_proven, passed, shorten, skipped
 
 
@@ -22,10 +22,10 @@ def istiod_available(facts: Facts) -> Verdict:
         wanted, ready = int(deployment["spec"].get("replicas", 1)), int(status.get("availableReplicas") or 0)
         if not is_true(deployment, "Available") or ready < 1:
             return failed(
-                f"Deployment {name_of(deployment)} has {ready} of {wanted} pods available",
+                f"Deployment {full_name(deployment)} has {ready} of {wanted} pods available",
                 f"See kubectl -n {ISTIOD_NAMESPACE} get pods -l app=istiod",
             )
-    names = [name_of(deployment) for deployment in found]
+    names = [full_name(deployment) for deployment in found]
     ready_pods = [pod for pod in facts.istiod_pods.value or [] if is_ready(pod)]
     return passed(f"{shorten(names)} available, {count(len(ready_pods), 'ready pod')}")
 
@@ -44,7 +44,7 @@ def _everywhere(facts: Facts, daemon: Daemon, name: tuple[str, str]) -> Verdict:
     namespace, daemonset = name
     if daemon.daemonset is None:
         return failed(f"there is no DaemonSet {namespace}/{daemonset}", "Run playbooks/site.yml")
-    wanted = sorted(name_of(node) for node in facts.nodes.get() if is_schedulable_linux(node))
+    wanted = sorted(full_name(node) for node in facts.nodes.get() if is_schedulable_linux(node))
     state = {node_of(pod): "not ready" for pod in daemon.pods}
     state |= {node_of(pod): "ready" for pod in daemon.pods if is_ready(pod)}
     lacking = [f"{node} ({state.get(node, 'no pod')})" for node in wanted if state.get(node) != "ready"]
@@ -81,7 +81,7 @@ def pods_redirected(facts: Facts) -> Verdict:
         return skipped("no eligible pod runs in an enrolled namespace")
     lacking = [pod for pod in eligible if not is_redirected(pod)]
     if lacking:
-        names = [f"{name_of(pod)} on {node_of(pod)} ({redirection(pod) or 'no annotation'})" for pod in lacking]
+        names = [f"{full_name(pod)} on {node_of(pod)} ({redirection(pod) or 'no annotation'})" for pod in lacking]
         return failed(
             f"{len(lacking)} of {len(eligible)} eligible pods are not redirected to ztunnel: {shorten(names)}",
             "See the log of istio-cni on that node; a pod that started before istio-cni was ready must be restarted",
@@ -94,7 +94,7 @@ def workloads_known(facts: Facts) -> Verdict:
     eligible, known = facts.eligible(), facts.workloads.get()
     if not eligible:
         return skipped("no eligible pod runs in an enrolled namespace")
-    lacking = [name_of(pod) for pod in eligible if known.get(name_of(pod), {}).get("tunnelProtocol") != "HBONE"]
+    lacking = [full_name(pod) for pod in eligible if known.get(full_name(pod), {}).get("tunnelProtocol") != "HBONE"]
     if lacking:
         return failed(
             f"istiod does not tell ztunnels that {len(lacking)} of {len(eligible)} enrolled pods speak HBONE: "

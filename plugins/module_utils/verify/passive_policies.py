@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ..manifests.identity import labels_of, namespace_of
 from ..mesh.policies import DEFAULT_DENY, LOCK_DOWN, STRICT
 from ..mesh.spec import NamespaceSpec
 from ..mesh.survey import in_dry_run
@@ -13,7 +14,7 @@ from ..mesh.waypoints import CLASS
 from .declared import selects
 from .declared_facts import gateway_targets
 from .facts import Facts
-from .pods import Object, condition, labels_of, name_of, namespace_of, node_of
+from .pods import Object, condition, full_name, node_of
 from .verdict import Check, Verdict, by_namespace, count, failed, not_proven, not_yet, passed, shorten
 from .ztunnel import NO_POLICY
 from .ztunnel_config import ZtunnelConfig
@@ -53,7 +54,7 @@ def strict_set(facts: Facts) -> Verdict:
         found = _weaknesses(mine)
         if found:
             troubles[space.name] = found
-        weaker += [name_of(peer) for peer in mine if _selector(peer) and _mode(peer) != "STRICT"]
+        weaker += [full_name(peer) for peer in mine if _selector(peer) and _mode(peer) != "STRICT"]
     if troubles:
         return failed(by_namespace(troubles), _SITE)
     names = shorten(space.name for space in facts.declared.strict())
@@ -113,20 +114,20 @@ def accepted(facts: Facts) -> Verdict:
         conditions = [found for found in both if found]
         bad = [text for text in map(_refusal, conditions) if text]
         if bad and namespace_of(policy) not in bound and all(found.get("reason") == NOT_BOUND for found in conditions):
-            idle.append(name_of(policy))  # as it must be when its Services have left their waypoint
+            idle.append(full_name(policy))  # as it must be when its Services have left their waypoint
             continue
         if bad:
             name = f"AuthorizationPolicy {policy['metadata']['name']}"
             troubles.setdefault(namespace_of(policy), []).append(f"{name}: {', '.join(bad)}")
         if not conditions or any(_is_stale(policy, found) for found in conditions):
-            unseen.append(name_of(policy))
+            unseen.append(full_name(policy))
     if troubles:
         return failed(by_namespace(troubles), "See what the policy asks that ztunnel or its target cannot do")
     if idle:
         return not_proven(f"{shorten(idle)}: in force nowhere, for the Services in its targetRefs have no waypoint")
     if unseen:
         return not_yet(f"istiod has not said yet what it makes of AuthorizationPolicy {shorten(unseen)}")
-    left_out = f"ztunnel leaves out what is in dry run: {shorten(map(name_of, asleep))}" if asleep else ""
+    left_out = f"ztunnel leaves out what is in dry run: {shorten(map(full_name, asleep))}" if asleep else ""
     if not judged:
         return passed(left_out or "there is none in the declared namespaces")
     if asleep:
@@ -206,15 +207,15 @@ def _unknown_to(config: ZtunnelConfig, facts: Facts, space: NamespaceSpec, pods:
         and str(policy["metadata"]["name"]).startswith((LOCK_DOWN, DEFAULT_DENY))
         and not (policy.get("spec") or {}).get("targetRefs")
     ]
-    lacking = [name_of(policy) for policy in ours if name_of(policy) not in config.policies]
+    lacking = [full_name(policy) for policy in ours if full_name(policy) not in config.policies]
     found = [f"does not know AuthorizationPolicy {shorten(lacking)}"] if lacking else []
     excepted = [_selector(p) for p in facts.peers.value or [] if namespace_of(p) == space.name and _selector(p)]
     plain = [
-        name_of(pod)
+        full_name(pod)
         for pod in pods
         if space.strict
         and not any(selects(selector, labels_of(pod)) for selector in excepted)
-        and not config.is_strict(name_of(pod))
+        and not config.is_strict(full_name(pod))
     ]
     return [*found, f"does not hold {shorten(plain)} for STRICT"] if plain else found
 

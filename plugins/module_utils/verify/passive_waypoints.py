@@ -6,12 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from ..manifests.identity import labels_of, namespace_of
 from ..mesh.policies import LOCK_DOWN
 from ..mesh.spec import NamespaceSpec, WaypointRef, WaypointSpec
 from ..mesh.waypoints import CLASS
 from .declared import GATEWAY_NAME, behind, is_bindable, selects
 from .facts import Facts
-from .pods import Object, condition, in_namespaces, is_ready, is_true, labels_of, name_of, namespace_of
+from .pods import Object, condition, full_name, in_namespaces, is_ready, is_true
 from .verdict import Check, Verdict, by_namespace, count, failed, not_proven, passed, shorten, skipped
 from .ztunnel import NO_PATH
 from .ztunnel_config import ZtunnelConfig
@@ -81,7 +82,7 @@ def _unready(facts: Facts, waypoint: WaypointSpec, pods: Sequence[Object]) -> st
 
 
 def _gateway(facts: Facts, ref: WaypointRef) -> Object:
-    return next((found for found in facts.gateways.get() if name_of(found) == str(ref)), {})
+    return next((found for found in facts.gateways.get() if full_name(found) == str(ref)), {})
 
 
 def routes(facts: Facts) -> Iterator[Route]:
@@ -102,7 +103,7 @@ def services_bound(facts: Facts) -> Verdict:
         found = _unbound(service, ref)
         if found:
             troubles.setdefault(space.name, []).append(f"Service {service['metadata']['name']} {found}")
-    live = {name_of(service) for service in facts.services.get()}
+    live = {full_name(service) for service in facts.services.get()}
     for space in facts.declared.bound():
         for binding in space.services:
             if f"{space.name}/{binding.name}" not in live:
@@ -130,7 +131,7 @@ def _aside(facts: Facts) -> str:
     """The Services that a waypoint for workloads leaves alone: istiod marks them, and it is as declared."""
     spaces = {space.name for space in facts.declared.bound()}
     left = [
-        name_of(service)
+        full_name(service)
         for service in facts.services.get()
         if namespace_of(service) in spaces and condition(service, BOUND).get("reason") == "UnsupportedTrafficType"
     ]
@@ -147,8 +148,8 @@ def in_path(facts: Facts) -> Verdict:
         return not_proven(NO_PATH)
     troubles: dict[str, list[str]] = {}
     unseen: list[str] = []
-    wanted = [(name_of(service), "Service", ref) for dummy, service, ref in routes(facts)]
-    wanted += [(name_of(pod), "pod", ref) for dummy, pod, ref in _pods_behind(facts)]
+    wanted = [(full_name(service), "Service", ref) for dummy, service, ref in routes(facts)]
+    wanted += [(full_name(pod), "pod", ref) for dummy, pod, ref in _pods_behind(facts)]
     for node, dump in sorted(facts.dumps.get().items()):
         config = ZtunnelConfig(dump.value or {})
         why = dump.why or config.lacks("services", "workloads")
@@ -226,7 +227,7 @@ def _open(facts: Facts, space: NamespaceSpec, labels: Mapping[str, str], ref: Wa
     admitted = None
     for policy in facts.policies.get():
         spec = policy.get("spec") or {}
-        ours = name_of(policy).startswith(f"{space.name}/{LOCK_DOWN}") and spec.get("action") == "DENY"
+        ours = full_name(policy).startswith(f"{space.name}/{LOCK_DOWN}") and spec.get("action") == "DENY"
         if ours and selects((spec.get("selector") or {}).get("matchLabels") or {}, labels):
             admitted = _admitted(spec)
             if ref.principal(trust) in admitted and admitted <= allowed:

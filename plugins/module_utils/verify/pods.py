@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..manifests.identity import annotations_of, labels_of, name_of, namespace_of
+
 MODE_LABEL = "istio.io/dataplane-mode"
 REDIRECTION = "ambient.istio.io/redirection"
 SIDECAR_STATUS = "sidecar.istio.io/status"
@@ -14,25 +16,10 @@ SIDECAR_STATUS = "sidecar.istio.io/status"
 Object = Mapping[str, Any]
 
 
-def name_of(obj: Object) -> str:
+def full_name(obj: Object) -> str:
     """namespace/name, or name for objects without a namespace."""
-    meta = obj.get("metadata") or {}
-    return f"{meta['namespace']}/{meta['name']}" if meta.get("namespace") else str(meta.get("name", ""))
-
-
-def labels_of(obj: Object) -> dict[str, str]:
-    """The labels of an object."""
-    return dict((obj.get("metadata") or {}).get("labels") or {})
-
-
-def annotations_of(obj: Object) -> dict[str, str]:
-    """The annotations of an object."""
-    return dict((obj.get("metadata") or {}).get("annotations") or {})
-
-
-def namespace_of(pod: Object) -> str:
-    """The namespace of a pod."""
-    return str((pod.get("metadata") or {}).get("namespace", ""))
+    namespace = namespace_of(obj)
+    return f"{namespace}/{name_of(obj)}" if namespace else name_of(obj)
 
 
 def in_namespaces(objects: Iterable[Object]) -> dict[str, list[Object]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import AmbientError
+from ..manifests.identity import labels_of
 from ..progress import Progress
 from . import certificates, facts, ztunnel
 from .cluster import ISTIOD_NAMESPACE, ZTUNNEL, Cluster
@@ -15,11 +16,10 @@ from .pods import (
     REDIRECTION,
     Object,
     condition,
+    full_name,
     identity,
     is_ready,
     is_redirected,
-    labels_of,
-    name_of,
     node_of,
     redirection,
     restarts,
@@ -131,21 +131,21 @@ class Probe:
         reasons: dict[str, list[str]] = {}
         for pod in pods:
             if not is_ready(pod):
-                reasons.setdefault(why_not_ready(pod)[:300], []).append(name_of(pod))
+                reasons.setdefault(why_not_ready(pod)[:300], []).append(full_name(pod))
         return "; ".join(f"{', '.join(names)}: {why}" for why, names in reasons.items())
 
     def _plain(self) -> Plain:
         return Plain(inside=self.tools.ask(INSIDE), outside=self.tools.ask(OUTSIDE))
 
     def _enrol(self) -> dict[str, str]:
-        self._ready_since = {name_of(pod): _ready_since(pod) for pod in self._pods()}
+        self._ready_since = {full_name(pod): _ready_since(pod) for pod in self._pods()}
         self.cluster.apply(namespace(self.plan, INSIDE, enrolled=True), MANAGER)
         marks = self.tools.until(self._redirections, lambda found: set(found.values()) == {"enabled"}, SETTLE)
         self._enrolled_at = self.clock.now()
         return marks
 
     def _redirections(self) -> dict[str, str]:
-        return {name_of(pod): redirection(pod) for pod in self._pods()}
+        return {full_name(pod): redirection(pod) for pod in self._pods()}
 
     def _log(self, asked_at: float) -> list[ztunnel.Connection]:
         return self.tools.until(lambda: self._lines(INSIDE, asked_at), bool, self.seen.patience(5.0, 0.0))
@@ -171,7 +171,7 @@ class Probe:
     def _certified_once(self) -> Certified:
         pods = self._pods()
         known = facts.workloads(self.cluster, self.cluster.list("v1", "Pod", ISTIOD_NAMESPACE, "app=istiod"))
-        unknown = [name_of(pod) for pod in pods if known.get(name_of(pod), {}).get("tunnelProtocol") != "HBONE"]
+        unknown = [full_name(pod) for pod in pods if known.get(full_name(pod), {}).get("tunnelProtocol") != "HBONE"]
         roots, now = facts.roots(self.cluster), facts.utc_now()
         dumps = {node_of(pod): facts.config_dump(self.cluster, pod) for pod in self._ztunnels()}
         unsigned = []
@@ -215,9 +215,9 @@ class Probe:
         troubles = []
         for pod in self._pods():
             if restarts(pod):
-                troubles.append(f"{name_of(pod)} was restarted {restarts(pod)} times")
-            elif not is_ready(pod) or _ready_since(pod) != self._ready_since.get(name_of(pod)):
-                troubles.append(f"{name_of(pod)} did not stay Ready: {why_not_ready(pod)}")
+                troubles.append(f"{full_name(pod)} was restarted {restarts(pod)} times")
+            elif not is_ready(pod) or _ready_since(pod) != self._ready_since.get(full_name(pod)):
+                troubles.append(f"{full_name(pod)} did not stay Ready: {why_not_ready(pod)}")
         now = self.clock.now()
         strict_for = now - self._strict_at if self._strict_at else 0.0
         return Kubelet(now - self._enrolled_at, strict_for, tuple(troubles))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .pods import MODE_LABEL, Object, is_schedulable_linux, is_true, name_of
+from .pods import MODE_LABEL, Object, full_name, is_schedulable_linux, is_true
 
 INSIDE = "ambient-verify"
 OUTSIDE = "ambient-verify-outside"
@@ -71,7 +71,7 @@ def choose_nodes(nodes: Iterable[Object]) -> list[str]:
         found = (node.get("spec") or {}).get("taints") or []
         taints = [taint["key"] for taint in found if taint.get("effect") != "PreferNoSchedule"]
         if all(taint in _CONTROL_PLANE for taint in taints):
-            by_taint[bool(taints)].append(name_of(node))
+            by_taint[bool(taints)].append(full_name(node))
     return (sorted(by_taint[False]) + sorted(by_taint[True]))[:2]
 
 

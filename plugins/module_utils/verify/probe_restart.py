@@ -13,7 +13,7 @@ from . import facts
 from .cluster import ZTUNNEL
 from .declared import GATEWAY_NAME
 from .observations import Restart
-from .pods import Object, is_ready, name_of, node_of
+from .pods import Object, full_name, is_ready, node_of
 from .probe_objects import INSIDE, MANAGER
 from .probe_tools import Tools
 from .probe_waypoint_objects import WAYPOINT
@@ -57,7 +57,7 @@ class Restarts:
         return self._under_load(lambda: self.cluster.apply(manifest, MANAGER), pods)
 
     def _under_load(self, restart: Callable[[], object], pods: Callable[[], list[Object]]) -> Restart:
-        old = {name_of(pod) for pod in pods()}
+        old = {full_name(pod) for pod in pods()}
         if not old:
             raise AmbientError("there is no pod to restart")
         begin = self.tools.clock.now()
@@ -75,7 +75,7 @@ class Restarts:
 
 
 def _is_renewed(old: Iterable[str], pods: list[Object]) -> bool:
-    names = {name_of(pod) for pod in pods}
+    names = {full_name(pod) for pod in pods}
     return not names & set(old) and any(is_ready(pod) for pod in pods)
 
 
