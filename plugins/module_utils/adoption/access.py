@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,10 @@ from ..authz.matching import says_http
 from ..manifests.items import Item
 from ..mesh.allows import is_allow, target_of
 from ..mesh.bindings import share_pods
-from ..mesh.facts import Labels, Policy, Workload
+from ..mesh.facts import Attached, Labels, Policy, Workload
 from ..mesh.intents import Target, TargetKind
+from ..mesh.survey import ROOT_NAMESPACE
+from ..mesh.waypoints import CLASS
 
 ANYBODY = "anybody"
 _ALL = Target(TargetKind.NAMESPACE)
@@ -27,14 +29,19 @@ class Closed:
 
     Attributes:
         rules: what they may do, as text.
-        at_waypoint: whether a waypoint tells, and the rules are those that it has.
+        attached: what its policies are attached to, such as `Service cart`: a waypoint tells, and has the rules.
         pods: the selectors of its pods; an empty one is of all pods.
     """
 
     callers: frozenset[str]
     rules: frozenset[str]
-    at_waypoint: bool
+    attached: frozenset[str] = frozenset()
     pods: tuple[Labels, ...] = ()
+
+    @property
+    def at_waypoint(self) -> bool:
+        """Whether a waypoint tells."""
+        return bool(self.attached)
 
 
 def closed_in(items: Iterable[Item]) -> dict[Target, Closed]:
@@ -52,7 +59,8 @@ def _closed(items: Iterable[Item]) -> Closed:
     attached = [spec for spec in specs if "targetRefs" in spec]
     rules = {json.dumps(rule, sort_keys=True) for spec in attached or specs for rule in spec.get("rules") or []}
     pods = tuple((spec.get("selector") or {}).get("matchLabels") or {} for spec in specs if spec not in attached)
-    return Closed(frozenset(callers), frozenset(rules), bool(attached), pods)
+    targets = {f"{each['kind']} {each['name']}" for spec in attached for each in spec["targetRefs"]}
+    return Closed(frozenset(callers), frozenset(rules), frozenset(targets), pods)
 
 
 def _callers(rule: Mapping[str, Any]) -> Iterator[str]:
@@ -74,11 +82,15 @@ class Beside:
     Attributes:
         policies: those of others that ztunnel enforces for pods of the namespace.
         locked: the selectors of pods that nobody but their waypoint may call; an empty one is of all pods.
+        attached: those of others that let callers in at waypoints, of all namespaces.
+        way: the waypoint, NAMESPACE/NAME, through which a Service of the namespace is called.
     """
 
     policies: Collection[Policy] = ()
     workloads: Collection[Workload] = ()
     locked: Collection[Labels] = ()
+    attached: Collection[Attached] = ()
+    way: Callable[[str], str] = str
 
     def opening(self, closed: Closed) -> list[str]:
         """The ALLOWs that let callers of their own in to the same pods, as NAMESPACE/NAME."""
@@ -90,6 +102,21 @@ class Beside:
             and not all(map(says_http, policy.rules))
             and any(self._same(each, policy.selector) for each in pods)
         )
+
+    def opening_at_waypoints(self, namespace: str, closed: Closed) -> list[str]:
+        """The ALLOWs that let callers of their own in at the target's waypoints, for a Service of it or for all."""
+        services = _named(closed.attached, "Service")
+        gateways = {f"{namespace}/{name}" for name in _named(closed.attached, "Gateway")}
+        refs = gateways | {self.way(service) for service in services}
+
+        def same(policy: Attached) -> bool:
+            of_services = _named(policy.targets, "Service") if policy.namespace == namespace else set()
+            of_gateways = {f"{policy.namespace}/{name}" for name in _named(policy.targets, "Gateway")}
+            of_all = policy.namespace == ROOT_NAMESPACE and CLASS in _named(policy.targets, "GatewayClass")
+            behind = {service for service in of_services if self.way(service) in gateways}
+            return bool(behind or of_services & services or of_gateways & refs or (of_all and refs))
+
+        return sorted(f"{policy.namespace}/{policy.name}" for policy in self.attached if same(policy))
 
     def _is_locked(self, pods: Labels) -> bool:
         return any(each.items() <= pods.items() for each in self.locked)
@@ -135,7 +162,9 @@ class Change:
             yield f"{what} takes calls from {_words(after.callers)}, too"
             return
         others = self.new[_ALL].callers if target != _ALL and _ALL in self.new else frozenset()
-        callers, more = after.callers | others, _more(self.beside.opening(after), after.at_waypoint)
+        callers = after.callers | others
+        more = _more(self.beside.opening(after), ", past the waypoint" if after.at_waypoint else "")
+        more += _more(self.beside.opening_at_waypoints(self.namespace, after), ", at the waypoint")
         if ANYBODY in callers:
             yield f"{what} takes calls from anybody, as far as its access says, from now on; all else is refused{more}"
         else:
@@ -149,13 +178,18 @@ class Change:
         yield f"{what} takes calls from everybody again{beside}"
 
 
-def _more(policies: Collection[str], at_waypoint: bool) -> str:
+def _named(targets: Iterable[str], kind: str) -> set[str]:
+    """The names of the targets of a kind."""
+    return {target.removeprefix(f"{kind} ") for target in targets if target.startswith(f"{kind} ")}
+
+
+def _more(policies: Collection[str], where: str) -> str:
     """What is added where policies of others stand beside ours."""
     if not policies:
         return ""
     one = len(policies) == 1
     what, lets = ("AuthorizationPolicy", "lets its") if one else ("AuthorizationPolicies", "let their")
-    return f"; {what} {_words(policies)} {lets} callers in as well{', past the waypoint' if at_waypoint else ''}"
+    return f"; {what} {_words(policies)} {lets} callers in as well{where}"
 
 
 def _what(target: Target, namespace: str) -> str:

@@ -33,6 +33,10 @@ class View:
         names = {self.waypoint, *self.bound.values()} - {"", NO_WAYPOINT}
         return frozenset(WaypointRef.of(name) for name in names)
 
+    def way(self, namespace: str, service: str) -> str:
+        """The waypoint through which a Service of the namespace is called; `none` or empty without one."""
+        return self.bound.get(f"Service {namespace}/{service}", self.waypoint)
+
     @classmethod
     def of(cls, items: Iterable[Item]) -> View:
         """The view of what is held or wanted in one namespace."""
@@ -105,7 +109,11 @@ def told(
         )
     closed, seen = (closed_in(before), closed_in(target)), facts.of(namespace.name)
     beside = Beside(
-        holding(namespace.name, facts, coming), seen.workloads if seen else (), list(_locked_by(namespace, target))
+        policies=holding(namespace.name, facts, coming),
+        workloads=seen.workloads if seen else (),
+        locked=list(_locked_by(namespace, target)),
+        attached=facts.attached,
+        way=lambda service: new.way(namespace.name, service),
     )
     lines += Change(namespace.name, *closed, old.default_deny, new.default_deny, beside).told()
     lines += _of_policies(namespace, old, new, facts)

@@ -17,7 +17,7 @@ from ..kube.outcome import DELETED
 from ..kube.restore import held_in
 from ..manifests import waves
 from ..manifests.items import Item, dump_role
-from ..mesh.beside import policies_beside
+from ..mesh.beside import policies_beside, with_attached
 from ..mesh.facts import Facts, Policy
 from ..mesh.objects import coming_to, holding, namespace_items
 from ..mesh.parse import parse_mesh
@@ -40,6 +40,7 @@ class Wanted:
     facts: Facts
     selectors: Sequence[Selector]
     trust_domain: str
+    manifests: str | None
     beside: Sequence[Policy]
     inventory_namespace: str
     batch_size: int
@@ -60,6 +61,7 @@ class Wanted:
             Facts.from_file(params["facts"]) if params["facts"] else Facts(),
             check_selectors(params["discovery_selectors"]),
             params["trust_domain"],
+            params["manifests"],
             policies_beside(params["manifests"]),
             params["inventory_namespace"],
             params["batch_size"],
@@ -142,7 +144,7 @@ def plan_steps(wanted: Wanted, client: Client) -> Steps:
     specs |= {namespace.name: namespace for namespace in wanted.mesh.namespaces}
     lines: list[str] = []
     narrowed: list[str] = []
-    facts = wanted.facts.without(wanted.going)
+    facts = with_attached(wanted.facts.without(wanted.going), wanted.manifests)
     for name in wanted.changing:
         lines += told(specs[name], wanted.mesh, held.get(name, []), target.get(name, []), facts, wanted.beside)
         if View.of(target.get(name, [])).strict and not View.of(held.get(name, [])).strict:

@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from ..manifests.identity import Object
 from ..manifests.items import load_items
-from .facts import Policy
-from .survey import POLICY, policies_among
+from .facts import Facts, Policy
+from .survey import POLICY, attached_among, policies_among
 
 TARGETED = "by targetRefs"  # no action of Istio's: it stands for a policy that only waypoints enforce
 
@@ -16,10 +19,21 @@ def policies_beside(path: str | None) -> list[Policy]:
 
     Those that ztunnel does not enforce are among them by name only: they take the place of one that it did enforce.
     """
-    items = load_items([path]).items if path else []
     found: list[Policy] = []
-    for item in items:
-        if item.identity.kind == POLICY[1]:
-            targeted = Policy(item.identity.namespace, item.identity.name, TARGETED, {}, ())
-            found += list(policies_among([item.object])) or [targeted]
+    for obj in _policies(path):
+        targeted = Policy(str(obj["metadata"].get("namespace")), str(obj["metadata"]["name"]), TARGETED, {}, ())
+        found += list(policies_among([obj])) or [targeted]
     return found
+
+
+def with_attached(facts: Facts, path: str | None) -> Facts:
+    """The facts with the ALLOWs at waypoints that the file brings, in the place of those with the same names."""
+    objects = _policies(path)
+    names = {(obj["metadata"].get("namespace"), obj["metadata"]["name"]) for obj in objects}
+    left = [each for each in facts.attached if (each.namespace, each.name) not in names]
+    return replace(facts, attached=(*left, *attached_among(objects)))
+
+
+def _policies(path: str | None) -> list[Object]:
+    items = load_items([path]).items if path else []
+    return [item.object for item in items if item.identity.kind == POLICY[1]]

@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import AmbientError
 
@@ -67,6 +67,15 @@ class Policy:
 
 
 @dataclass(frozen=True)
+class Attached:
+    """An ALLOW that lets somebody in at waypoints alone, and not of ours. `targets`: such as `Service cart`."""
+
+    namespace: str
+    name: str
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class NamespaceFacts:
     """One namespace as it was seen."""
 
@@ -75,12 +84,21 @@ class NamespaceFacts:
     policies: tuple[Policy, ...] = ()
 
 
+P = TypeVar("P", Policy, Attached)
+
+
 @dataclass(frozen=True)
 class Facts:
-    """All that was seen. `root_policies`: those of the mesh's root namespace that hold everywhere."""
+    """All that was seen.
+
+    Attributes:
+        root_policies: those of the mesh's root namespace that hold everywhere.
+        attached: those of the namespaces that say who may call, of their waypoints, and of the root namespace.
+    """
 
     namespaces: Mapping[str, NamespaceFacts] = field(default_factory=dict)
     root_policies: tuple[Policy, ...] = ()
+    attached: tuple[Attached, ...] = ()
 
     def of(self, namespace: str) -> NamespaceFacts | None:
         """What was seen of a namespace; None if nobody looked."""
@@ -89,11 +107,11 @@ class Facts:
     def without(self, names: Collection[tuple[str, str]]) -> Facts:
         """As if these policies, (namespace, name), were not there."""
 
-        def left(policies: Iterable[Policy]) -> tuple[Policy, ...]:
+        def left(policies: Iterable[P]) -> tuple[P, ...]:
             return tuple(policy for policy in policies if (policy.namespace, policy.name) not in names)
 
         namespaces = {name: replace(seen, policies=left(seen.policies)) for name, seen in self.namespaces.items()}
-        return Facts(namespaces, left(self.root_policies))
+        return Facts(namespaces, left(self.root_policies), left(self.attached))
 
     def to_json(self) -> str:
         """The same text for the same facts."""
@@ -107,6 +125,7 @@ class Facts:
             return cls(
                 {name: _namespace(each) for name, each in data["namespaces"].items()},
                 tuple(_policy(each) for each in data["root_policies"]),
+                tuple(Attached(**{**each, "targets": tuple(each["targets"])}) for each in data["attached"]),
             )
         except OSError as error:
             raise AmbientError(

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from ..manifests.identity import Object
 from ..manifests.labels import mesh_of
-from .facts import Facts, NamespaceFacts, Policy, Port, Service, Workload, matches
+from .facts import Attached, Facts, NamespaceFacts, Policy, Port, Service, Workload, matches
 from .intents import CallerKind
 from .patches import USE_WAYPOINT, USE_WAYPOINT_NAMESPACE
 from .policies import OURS
@@ -43,7 +43,8 @@ def survey(reader: Reader, mesh: MeshSpec) -> Facts:
     bound = [namespace.name for namespace in mesh.enrolled() if namespace.waypoints() or namespace.access]
     resolve = sorted({name for namespace in mesh.enrolled() for name in needs_services(namespace)})
     locked = [namespace.name for namespace in mesh.enrolled() if _locks_down(namespace, mesh)]
-    policies = _by_namespace(reader, POLICY, [*bound, ROOT_NAMESPACE] if bound else [])
+    gateways = {ref.namespace for namespace in mesh.enrolled() if namespace.access for ref in namespace.waypoints()}
+    policies = _by_namespace(reader, POLICY, [*bound, ROOT_NAMESPACE, *gateways] if bound else [])
     services = _by_namespace(reader, _SERVICE, [*resolve, *locked])  # for the headless ones that it refuses
     workloads = [(kind, _by_namespace(reader, kind, resolve)) for kind in (*_MAKERS, _POD)]
     return Facts(
@@ -56,6 +57,7 @@ def survey(reader: Reader, mesh: MeshSpec) -> Facts:
             for name in sorted({*bound, *resolve})
         },
         tuple(policy for policy in policies_among(policies.get(ROOT_NAMESPACE, ())) if not policy.selector),
+        tuple(each for name in sorted(policies) for each in attached_among(policies[name])) if gateways else (),
     )
 
 
@@ -202,8 +204,7 @@ def policies_among(objects: Iterable[Object]) -> Iterator[Policy]:
     """The AuthorizationPolicies that ztunnel enforces and that are not made here."""
     for obj in sorted(objects, key=_name):
         spec = obj.get("spec") or {}
-        ours = mesh_of(obj) and _name(obj).startswith(OURS)  # plain manifests that we apply have the label, too
-        if spec.get("targetRefs") or spec.get("targetRef") or ours:
+        if _targets(spec) or _is_ours(obj):
             continue
         yield Policy(
             str(obj["metadata"].get("namespace")),
@@ -212,6 +213,28 @@ def policies_among(objects: Iterable[Object]) -> Iterator[Policy]:
             dict((spec.get("selector") or {}).get("matchLabels") or {}),
             tuple(spec.get("rules") or ()),
         )
+
+
+def attached_among(objects: Iterable[Object]) -> Iterator[Attached]:
+    """The ALLOWs that let somebody in at waypoints alone and that are not made here."""
+    for obj in sorted(objects, key=_name):
+        spec = obj.get("spec") or {}
+        targets = tuple(
+            f"{each.get('kind')} {each.get('name')}" for each in _targets(spec) if isinstance(each, Mapping)
+        )
+        lets_in = str(spec.get("action") or "ALLOW") == "ALLOW" and spec.get("rules") and not in_dry_run(obj)
+        if targets and lets_in and not _is_ours(obj):
+            yield Attached(str(obj["metadata"].get("namespace")), _name(obj), targets)
+
+
+def _targets(spec: Mapping[str, Any]) -> Sequence[Any]:
+    single = spec.get("targetRef")
+    return spec.get("targetRefs") or ([single] if single else [])
+
+
+def _is_ours(policy: Object) -> bool:
+    """Whether it is made here; plain manifests that we apply have the label, too."""
+    return bool(mesh_of(policy)) and _name(policy).startswith(OURS)
 
 
 def _name(obj: Object) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.adoption.meaning import told
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.items import Item
-from ansible_collections.alauda.ambient.plugins.module_utils.mesh.facts import Policy, Port
+from ansible_collections.alauda.ambient.plugins.module_utils.mesh.facts import Attached, Policy, Port
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.objects import namespace_items
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.parse import parse_mesh
 from hypothesis import HealthCheck, assume, given, settings
@@ -23,6 +23,8 @@ from unit.plugins.module_utils.mesh.mesh_world import SHOP, declared, items, pol
 CALLERS = ["", *map(account, ("shop/web", "pay/web", "far/batch", "ops/x", "shop/default", "other/x"))]
 WEB, OPS, ANY = {"service_account": "web"}, {"namespace": "ops"}, {"any": True}
 CART = "Service shop/cart"
+CART_ALONE = {"to": {"service": "cart"}}
+OTHER = {"name": "waypoint", "namespace": "pay", "allowed_namespaces": "all", "lock_down": False}
 SLOW = [HealthCheck.too_slow, HealthCheck.filter_too_much]
 SAME_EACH_TIME = settings(derandomize=True, deadline=None, suppress_health_check=SLOW)
 WEB_SAID, OPS_SAID = "service account shop/web", "namespace ops"
@@ -98,15 +100,27 @@ def test_beside_a_default_deny_nothing_is_opened_and_nothing_closed(
     assert lines(before, after, default_deny=True) == [says]
 
 
-def closing(waypoint: bool, *theirs: Policy, root: Any = (), coming: Any = (), **more: Any) -> str:
-    """What is told when Service shop/cart is closed beside policies of others, without the words that never change."""
-    state, waypoints = ("l7", [{**SHOP, **more}]) if waypoint else ("l4", [])
-    value = declared({"state": state, "access": [to_cart(WEB)]}, waypoints=waypoints)
-    mesh, facts = parse_mesh(value), seen([replace(service("cart"), ports=(Port(80, 8080),))], [workload("cart")])
-    facts = replace(facts, namespaces={"shop": replace(facts.namespaces["shop"], policies=theirs)}, root_policies=root)
+def closing(
+    waypoint: bool,
+    *theirs: Policy,
+    root: Any = (),
+    attached: Any = (),
+    coming: Any = (),
+    shop: Any = None,
+    to: Any = CART_ALONE,
+    **more: Any,
+) -> str:
+    """What is told when something is closed beside policies of others, without the words that never change."""
+    state, waypoints = ("l7", [{**SHOP, **more}, OTHER]) if waypoint else ("l4", [])
+    entry = {"from": [WEB], **to}
+    value = declared({"state": state, "access": [entry], **(shop or {})}, waypoints=waypoints)
+    services = [replace(service(name), ports=(Port(80, 8080),)) for name in ("cart", "till")]
+    mesh, facts = parse_mesh(value), seen(services, [workload("cart"), workload("till")])
+    spaces = {"shop": replace(facts.namespaces["shop"], policies=theirs)}
+    facts = replace(facts, namespaces=spaces, root_policies=root, attached=tuple(attached))
     found = told(mesh.namespaces[0], mesh, [], items(value, facts), facts, coming)
-    (line,) = (each for each in found if each.startswith(CART))
-    return line.removeprefix(f"{CART} takes calls from {WEB_SAID} alone from now on; everybody else is refused")
+    (line,) = (each for each in found if f"takes calls from {WEB_SAID} alone" in each)
+    return line.partition("alone from now on; everybody else is refused")[2]
 
 
 def test_allows_of_others_that_let_their_callers_in_as_well_are_named() -> None:
@@ -124,6 +138,61 @@ def test_policies_of_others_that_let_nobody_in_to_these_pods_are_not_named() -> 
     others = policy("empty", rules=()), policy("deny", "DENY"), policy("http", rules=[http]), policy("web", app="web")
     assert closing(False, *others) == ""
     assert closing(True, policy("mine", app="cart")) == "", "the lock-down refuses them"
+
+
+def attached(*targets: str, namespace: str = "shop") -> list[Attached]:
+    return [Attached(namespace, "theirs", targets)]
+
+
+ALL: dict[str, Any] = {}
+TILL_PASSES = {"services": [{"name": "till", "waypoint": "none"}]}
+CART_ELSEWHERE = {"services": [{"name": "cart", "waypoint": "pay/waypoint"}]}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "more"),
+    [
+        (attached("Service cart"), {}),
+        (attached("Service web", "Service cart"), {}),
+        (attached("Gateway waypoint"), {}),
+        (attached("GatewayClass istio-waypoint", namespace="istio-system"), {}),
+        (attached("Gateway waypoint"), {"to": ALL}),
+        (attached("Service till"), {"to": ALL}),
+        (attached("Gateway waypoint", namespace="pay"), {"shop": CART_ELSEWHERE}),
+    ],
+)
+def test_allows_at_the_waypoint_that_let_their_callers_in_as_well_are_named(theirs: list[Attached], more: Any) -> None:
+    name = f"{theirs[0].namespace}/theirs"
+    said = closing(True, attached=theirs, lock_down=False, **more)
+    assert said == f"; AuthorizationPolicy {name} lets its callers in as well, at the waypoint"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "more"),
+    [
+        (attached("Service till"), {}),
+        (attached("Service cart", namespace="pay"), {}),
+        (attached("Gateway waypoint", namespace="pay"), {}),
+        (attached("Gateway edge"), {}),
+        (attached("GatewayClass istio-waypoint"), {}),
+        (attached("GatewayClass istio", namespace="istio-system"), {}),
+        (attached("Gateway waypoint"), {"shop": CART_ELSEWHERE}),
+        (attached("Service till"), {"to": ALL, "shop": TILL_PASSES}),
+    ],
+)
+def test_allows_at_the_waypoint_that_let_nobody_in_to_the_target_are_not_named(
+    theirs: list[Attached], more: Any
+) -> None:
+    assert closing(True, attached=theirs, lock_down=False, **more) == ""
+
+
+def test_without_a_waypoint_no_allow_at_one_is_named_and_with_it_both_kinds_are() -> None:
+    theirs = attached("Service cart", "Gateway waypoint")
+    assert closing(False, attached=theirs) == ""
+    assert closing(True, policy("mine", app="cart"), attached=theirs, lock_down=False) == (
+        "; AuthorizationPolicy shop/mine lets its callers in as well, past the waypoint"
+        "; AuthorizationPolicy shop/theirs lets its callers in as well, at the waypoint"
+    )
 
 
 def _targets(mesh: dict[str, Any]) -> dict[str, set[str]]:

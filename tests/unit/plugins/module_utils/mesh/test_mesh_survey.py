@@ -5,12 +5,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.alauda.ambient.plugins.module_utils.errors import AmbientError
-from ansible_collections.alauda.ambient.plugins.module_utils.mesh.facts import Facts
+from ansible_collections.alauda.ambient.plugins.module_utils.mesh.beside import with_attached
+from ansible_collections.alauda.ambient.plugins.module_utils.mesh.facts import Attached, Facts
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.parse import parse_mesh
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.survey import owner_of, survey
 from unit.plugins.module_utils.mesh.mesh_world import SHOP, calls_from, declared, policy, seen, service, workload
@@ -191,8 +194,54 @@ def test_policies_of_others_are_seen_and_ours_are_not() -> None:
     assert facts.root_policies == (policy("everywhere", rules=[], namespace="istio-system"),)
 
 
+def at_waypoint(name: str, namespace: str = "shop", spec: Any = None, **metadata: Any) -> dict[str, Any]:
+    refs = {"targetRefs": [{"group": "", "kind": "Service", "name": "cart"}]}
+    return thing("AuthorizationPolicy", name, namespace, {"rules": [{}], **refs, **(spec or {})}, **metadata)
+
+
+def test_allows_at_waypoints_are_seen_where_somebody_says_who_may_call() -> None:
+    gateway = [{"kind": "Gateway", "name": "waypoint"}, {"kind": "Service", "name": "web"}]
+    cluster = Cluster(
+        at_waypoint("allow"),
+        at_waypoint("nobody", spec={"rules": []}),
+        at_waypoint("deny", spec={"action": "DENY"}),
+        at_waypoint("asks", spec={"action": "CUSTOM"}),
+        at_waypoint("tried", annotations={"istio.io/dry-run": "true"}),
+        at_waypoint("ambient-allow-service-cart.waypoint", labels={"ambient.alauda.io/mesh": "default"}),
+        at_waypoint("old", "edge", {"targetRefs": [], "targetRef": {"kind": "Gateway", "name": "edge"}}),
+        at_waypoint("both", "istio-system", {"targetRefs": gateway}),
+        at_waypoint("far", "far"),
+        thing("AuthorizationPolicy", "at-pods", spec={"rules": [{}]}),
+    )
+    said = {"services": [{"name": "cart", "waypoint": "edge/waypoint"}]}
+    edge = {**SHOP, "namespace": "edge", "allowed_namespaces": "all"}
+    facts = survey(cluster, parse_mesh(declared({**said, "access": [{"from": [{"any": True}]}]}, waypoints=[edge])))
+    assert facts.attached == (
+        Attached("edge", "old", ("Gateway edge",)),
+        Attached("istio-system", "both", ("Gateway waypoint", "Service web")),
+        Attached("shop", "allow", ("Service cart",)),
+    )
+    assert sorted(facts.namespaces) == ["shop"], "nobody has looked at the Services of edge"
+    assert facts.without([("edge", "old"), ("shop", "allow")]).attached == facts.attached[1:2]
+    assert survey(cluster, parse_mesh(declared(said, waypoints=[edge]))).attached == ()
+
+
+def test_allows_at_waypoints_that_come_take_the_place_of_those_that_are_there(tmp_path: Path) -> None:
+    there = (Attached("shop", "moved", ("Service cart",)), Attached("shop", "stays", ("Service cart",)))
+    moved = at_waypoint("moved", spec={"targetRefs": [], "selector": {"matchLabels": {"app": "cart"}}})
+    objects = [{**each, "apiVersion": "security.istio.io/v1"} for each in (moved, at_waypoint("comes"))]
+    file = tmp_path / "manifests.yml"
+    file.write_text(yaml.safe_dump_all(objects))
+    assert with_attached(Facts(attached=there), str(file)).attached == (
+        there[1],
+        Attached("shop", "comes", ("Service cart",)),
+    )
+    assert with_attached(Facts(attached=there), None).attached == there
+
+
 def test_facts_come_back_from_their_file_as_they_were(tmp_path: Path) -> None:
     facts = seen([service("cart")], [workload("cart", owner="Helm release cart")], [policy("a")], [policy("r")])
+    facts = replace(facts, attached=(Attached("shop", "allow", ("Service cart",)),))
     file = tmp_path / "facts.json"
     file.write_text(facts.to_json())
     assert Facts.from_file(file) == facts
