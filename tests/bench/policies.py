@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ansible_collections.alauda.ambient.plugins.module_utils.authz.answering import Judge, can
+from ansible_collections.alauda.ambient.plugins.module_utils.authz.answering import can
 from ansible_collections.alauda.ambient.plugins.module_utils.authz.asking import Question
+from ansible_collections.alauda.ambient.plugins.module_utils.authz.judging import Judge
 from ansible_collections.alauda.ambient.plugins.module_utils.authz.matrix import matrix
 from ansible_collections.alauda.ambient.plugins.module_utils.authz.world import World
 

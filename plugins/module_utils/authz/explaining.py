@@ -11,8 +11,8 @@ from typing import Any
 from ..errors import AmbientError
 from ..mesh.names import did_you_mean
 from ..mesh.spec import State, WaypointRef
-from .answering import Judge
 from .asking import Request, known_namespace, known_service
+from .judging import Judge
 from .matrix import Rows
 from .parts import Policy, Service, Workload
 from .plaintext import PeerAuthentications

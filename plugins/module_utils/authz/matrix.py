@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from .answering import Judge, ruling_data
+from .answering import ruling_data
 from .asking import Request, known_namespace
 from .classes import Account, Classes, named_accounts
+from .judging import Judge
 from .parts import Service
 from .ruling import Ruling, Verdict
 from .ways import Way

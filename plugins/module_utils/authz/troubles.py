@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ..mesh.patches import USE_WAYPOINT
 from ..mesh.spec import MODE_LABEL
-from .answering import Judge
+from .judging import Judge
 from .lost import CLIENT_WORDS, Effect, lost
 from .matching import Proxy
 from .parts import Policy, Workload

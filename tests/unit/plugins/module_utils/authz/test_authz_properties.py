@@ -7,9 +7,10 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.alauda.ambient.plugins.module_utils.authz import unknowns
-from ansible_collections.alauda.ambient.plugins.module_utils.authz.answering import Judge, can
+from ansible_collections.alauda.ambient.plugins.module_utils.authz.answering import can
 from ansible_collections.alauda.ambient.plugins.module_utils.authz.asking import Question, Request
 from ansible_collections.alauda.ambient.plugins.module_utils.authz.deciding import decide
+from ansible_collections.alauda.ambient.plugins.module_utils.authz.judging import Judge
 from ansible_collections.alauda.ambient.plugins.module_utils.authz.matching import Call, Proxy
 from ansible_collections.alauda.ambient.plugins.module_utils.authz.matrix import matrix
 from ansible_collections.alauda.ambient.plugins.module_utils.authz.ruling import Verdict, rule_at

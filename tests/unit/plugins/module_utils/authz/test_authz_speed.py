@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import time
 
-from ansible_collections.alauda.ambient.plugins.module_utils.authz.answering import Judge, can
+from ansible_collections.alauda.ambient.plugins.module_utils.authz.answering import can
 from ansible_collections.alauda.ambient.plugins.module_utils.authz.asking import Question
+from ansible_collections.alauda.ambient.plugins.module_utils.authz.judging import Judge
 from ansible_collections.alauda.ambient.plugins.module_utils.authz.matrix import matrix
 from ansible_collections.alauda.ambient.plugins.module_utils.authz.world import World
 from bench.policies import objects_of
