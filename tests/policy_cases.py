@@ -9,6 +9,7 @@ from typing import Any
 
 from policy_mesh import (
     AMBIENT,
+    CART,
     FOR,
     INGRESS,
     TO_CART,
@@ -69,6 +70,10 @@ def hosted(kind: str, **spec: Any) -> Object:
     return make(kind, "way", spec=spec)
 
 
+def networked(app: str, *ports: int) -> Object:
+    return {"podSelector": {"matchLabels": {"app": app}}, "ingress": [{"ports": [{"port": port} for port in ports]}]}
+
+
 def with_waypoint(obj: Object, name: str, where: str = "") -> Object:
     labels = {**obj["metadata"].get("labels", {}), USE: name, **({USE_FROM: where} if where else {})}
     return {**obj, "metadata": {**obj["metadata"], "labels": labels}}
@@ -94,6 +99,11 @@ def tokens(targets: Any) -> Object:
 
 TOKEN = rule({"ports": ["80"]}, requestPrincipals=["https://id.example/*"])
 CLAIM = rule(when=[{"key": "request.auth.claims[groups]", "values": ["admin"]}])
+TO_FRONT = [{"kind": "Service", "name": "front"}]
+FRONT = service("front")
+VIA_FRONT = hosted("VirtualService", hosts=["front"], http=[{"route": [
+    {"destination": {"host": "cart", "port": {"number": 80}}}]}])  # fmt: skip
+LONE = deployment("lone", "old", labels=AMBIENT)
 CASES = (
     Case("AMB0701", IT, "rules that speak of methods (2) never match, and allow nobody",
          (policy(selector=DB, rules=[rule(principals=[WEB]), rule(GET, namespaces=["web"])]),),
@@ -144,6 +154,8 @@ CASES = (
     Case("AMB0707", "VirtualService shop/way", "clients in ambient mode do not follow it",
          (hosted("VirtualService", hosts=["db.shop.svc.cluster.local"]),),
          (hosted("VirtualService", hosts=["cart", "example.com"]),), "warning"),
+    Case("AMB0707", "TCPRoute shop/way", "Service shop/db, which has no waypoint: nobody follows it",
+         (route("TCPRoute", parentRefs=TO_DB),), (route("TLSRoute"),)),
     Case("AMB0708", IT, "allows clients, but not waypoint shop/waypoint",
          (policy(selector=selected(), rules=l4(principals=[WEB])),),
          (policy(selector=selected(), rules=l4(principals=[WEB])),
@@ -186,6 +198,9 @@ CASES = (
          (make("RequestAuthentication", "it", spec={"targetRefs": TO_CART}),)),
     Case("AMB0717", "WasmPlugin shop/it", "it runs nowhere", (make("WasmPlugin", "it", spec={"selector": DB}),),
          (make("WasmPlugin", "it", spec={"targetRefs": TO_CART}),)),
+    Case("AMB0717", "TrafficExtension shop/it", "it runs nowhere",
+         (make("TrafficExtension", "it", spec={"selector": DB}),),
+         (make("TrafficExtension", "it", spec={"targetRefs": TO_CART}),)),
     Case("AMB0718", "Service shop/cart", "names waypoint shop/waypint, which does not exist",
          (service(labels={USE: "waypint"}),), (service(labels={USE: "none"}),)),
     Case("AMB0718", "Namespace shop", "names waypoint shop/waypoint, which is not ready",
@@ -321,4 +336,30 @@ CASES = (
          (policy("it", "istio-system", targetRefs=TO_CLASS, rules=[TOKEN]),),
          (policy(targetRefs=TO_CART, annotations=DRY, rules=[TOKEN]),
           policy("without", action="DENY", targetRefs=TO_CART, rules=[rule(notRequestPrincipals=["*"])]))),
+    Case("AMB0740", "Service shop/all", "AuthorizationPolicy shop/of-cart is about that one alone",
+         (service("all", selector=CART),),
+         (service("all", selector=CART), policy(targetRefs=[{"kind": "Service", "name": "all"}]))),
+    Case("AMB0740", "Service shop/all", "the same pods as Service shop/cart (Deployment shop/cart)",
+         (service("all", selector=CART), policy("of-cart", action="DENY", targetRefs=TO_CART, rules=[rule(GET)])),
+         (service("all", selector=CART), policy("of-cart", action="DENY", targetRefs=TO_WAYPOINT, rules=[rule(GET)])),
+         "warning"),
+    Case("AMB0741", "NetworkPolicy old/shut", "admits callers to 1 of its 1 workloads, but not to TCP 15008",
+         (LONE, make("NetworkPolicy", "shut", "old", spec=networked("lone", 8080))),
+         (LONE, make("NetworkPolicy", "shut", "old", spec=networked("lone", 8080, 15008)),
+          make("NetworkPolicy", "other", "old", spec=networked("other", 8080))), "warning"),
+    Case("AMB0742", "HTTPRoute shop/way", "Service shop/front, which everybody may call, to Service shop/cart",
+         (FRONT, route(parentRefs=TO_FRONT, rules=BACKEND)),
+         (FRONT, route(parentRefs=TO_FRONT, rules=BACKEND), policy(targetRefs=TO_FRONT, rules=l4(principals=[WEB]))),
+         "warning"),
+    Case("AMB0742", "VirtualService shop/way", "Service shop/front, which everybody may call, to Service shop/cart",
+         (FRONT, VIA_FRONT), (FRONT, VIA_FRONT, policy("of-cart", targetRefs=TO_WAYPOINT)), "warning"),
+    Case("AMB0743", "EnvoyFilter shop/it", "neither ztunnel nor a waypoint applies it",
+         (make("EnvoyFilter", "it", spec={"workloadSelector": {"labels": {"app": "db"}}}),),
+         (ingress(), make("EnvoyFilter", "it", "web", spec={}), make("EnvoyFilter", "all", "istio-system", spec={}),
+          make("EnvoyFilter", "it", "old", spec={})), "warning"),
+    Case("AMB0743", "Telemetry shop/it", "neither ztunnel nor a waypoint applies it",
+         (make("Telemetry", "it", spec={"selector": DB}),),
+         (make("Telemetry", "it", spec={}), make("Telemetry", "of-cart", spec={"targetRefs": TO_CART})), "warning"),
+    Case("AMB0743", "EnvoyFilter shop/it", "changes waypoint shop/waypoint",
+         (make("EnvoyFilter", "it", spec={"targetRefs": TO_WAYPOINT}),), severity="info"),
 )  # fmt: skip

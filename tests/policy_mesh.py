@@ -19,6 +19,8 @@ WAYPOINT = "cluster.local/ns/shop/sa/waypoint"
 WEB = "cluster.local/ns/web/sa/web"
 TO_CART = [{"group": "", "kind": "Service", "name": "cart"}]
 READY = {"conditions": [{"type": "Programmed", "status": "True"}], "addresses": [{"value": "10.0.0.1"}]}
+#: Kinds that are no part of the world of policies, and that checks look at.
+OTHERS = ("Sidecar", "NetworkPolicy", "EnvoyFilter", "Telemetry", "TrafficExtension", "TCPRoute", "TLSRoute")
 VERSIONS = {
     "Namespace": "v1",
     "Service": "v1",
@@ -28,7 +30,10 @@ VERSIONS = {
     **dict.fromkeys(("AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication"), SECURITY),
     **dict.fromkeys(("VirtualService", "DestinationRule", "ServiceEntry", "Sidecar"), NETWORKING),
     **dict.fromkeys(("Gateway", "HTTPRoute", "GRPCRoute"), GATEWAY_API),
-    "WasmPlugin": WASM,
+    **dict.fromkeys(("TCPRoute", "TLSRoute"), GATEWAY_API),
+    **dict.fromkeys(("WasmPlugin", "TrafficExtension"), WASM),
+    "EnvoyFilter": "networking.istio.io/v1alpha3",
+    "Telemetry": "telemetry.istio.io/v1",
 }
 
 

@@ -30,14 +30,17 @@ _ATTACHED = {"spec": {"selector": _SELECTOR, "targetRef": _TARGET, "targetRefs":
 _ROUTE = {"spec": {"parentRefs": [{}], "rules": [{"backendRefs": [{}]}]}}
 _CONDITIONS = {"conditions": [{"type!": _SCALAR, "status": _SCALAR}]}
 _EXPRESSION = {"key!": _SCALAR, "operator!": _SCALAR, "values": _VALUES}
+_EXPRESSIONS = {**_SELECTOR, "matchExpressions": [_EXPRESSION]}
+_PEER = {"podSelector": _EXPRESSIONS, "namespaceSelector": _EXPRESSIONS, "ipBlock": {"cidr": _SCALAR}}
+_PORTS = [{"port": _SCALAR, "protocol": _SCALAR}]
 _SOURCES = ("principals", "requestPrincipals", "namespaces", "serviceAccounts", "trustDomains")
 _SOURCE = _both_ways(*_SOURCES, "ipBlocks", "remoteIpBlocks")
 _OPERATION = _both_ways("hosts", "ports", "methods", "paths")
-_PORTS = [{"name": _SCALAR, "containerPort": _NUMBER, "protocol": _SCALAR}]
+_POD_PORTS = [{"name": _SCALAR, "containerPort": _NUMBER, "protocol": _SCALAR}]
 _PODS = {
     "serviceAccountName": _SCALAR,
-    "containers": [{"ports": _PORTS}],
-    "initContainers": [{"restartPolicy": _SCALAR, "ports": _PORTS}],
+    "containers": [{"ports": _POD_PORTS}],
+    "initContainers": [{"restartPolicy": _SCALAR, "ports": _POD_PORTS}],
 }
 _MAKER = {"spec": {"template": {"metadata": {"labels": _TEXTS}, "spec": _PODS}}}
 _META = {"metadata": {"labels": _TEXTS, "annotations": _TEXTS, "ownerReferences": [{"kind": _SCALAR, "name": _SCALAR}]}}
@@ -57,7 +60,7 @@ _SHAPES: Mapping[str, Mapping[str, Any]] = {
                     "allowedRoutes": {
                         "namespaces": {
                             "from": _SCALAR,
-                            "selector": {**_SELECTOR, "matchExpressions": [_EXPRESSION]},
+                            "selector": _EXPRESSIONS,
                         }
                     }
                 }
@@ -90,7 +93,18 @@ _SHAPES: Mapping[str, Mapping[str, Any]] = {
     "VirtualService": {"spec": {"hosts": _VALUES, "gateways": _VALUES, "http": [{"route": [{"destination": {}}]}]}},
     "ServiceEntry": {"spec": {"hosts": _VALUES}},
     "DestinationRule": {"spec": {"host": _SCALAR}},
-    "NetworkPolicy": {"spec": {"ingress": [{"from": [{}], "ports": [{"port": _SCALAR}]}]}},
+    "TrafficExtension": _ATTACHED,
+    "TCPRoute": _ROUTE,
+    "TLSRoute": _ROUTE,
+    "EnvoyFilter": {"spec": {"workloadSelector": {"labels": _TEXTS}, "targetRefs": [_TARGET]}},
+    "Telemetry": _ATTACHED,
+    "NetworkPolicy": {
+        "spec": {
+            "podSelector": _EXPRESSIONS,
+            "ingress": [{"from": [_PEER], "ports": _PORTS}],
+            "egress": [{"to": [_PEER], "ports": _PORTS}],
+        }
+    },
     "PeerAuthentication": {"spec": {"selector": _SELECTOR, "mtls": _MODE, "portLevelMtls": {"*": _MODE}}},
 }
 

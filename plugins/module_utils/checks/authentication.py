@@ -1,11 +1,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PeerAuthentication, RequestAuthentication and WasmPlugin as ztunnel takes them."""
+"""PeerAuthentication and RequestAuthentication as ztunnel takes them."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -154,7 +154,8 @@ def _same_pods(view: View, each: PeerAuthentication) -> list[object]:
 
 def tokens_are_looked_at(view: View) -> Iterator[Problem]:
     """AMB0716: ztunnel reads no requests, so that it looks at no token."""
-    yield from _by_selector(view, "RequestAuthentication", "no token of theirs is looked at")
+    kind = "RequestAuthentication"
+    yield from by_selector(view, kind, view.world.all(kind), "no token of theirs is looked at")
 
 
 def tokens_are_known(view: View) -> Iterator[Problem]:
@@ -188,13 +189,9 @@ def _looks(view: View, policy: Policy, target: Target) -> bool:
     return True
 
 
-def plugins_run(view: View) -> Iterator[Problem]:
-    """AMB0717: ztunnel runs no plugin."""
-    yield from _by_selector(view, "WasmPlugin", "it runs nowhere in front of them")
-
-
-def _by_selector(view: View, kind: str, effect: str) -> Iterator[Problem]:
-    for obj in view.world.all(kind):
+def by_selector(view: View, kind: str, objects: Iterable[Object], effect: str) -> Iterator[Problem]:
+    """Those of the objects that are about captured pods, by a selector or as a whole, and so about nobody."""
+    for obj in objects:
         where, selector = namespace_of(obj), selector_of(obj)
         if targets_of(obj) or not view.at_ztunnel(where, selector):
             continue

@@ -20,7 +20,7 @@ from .hbone import HBONE, INGRESS
 from .routes import Route, gateway_api_routes, virtual_services
 
 _SHOWN = 5
-_STRANGER = "cluster.local/ns/-/sa/-"  # nobody can be called so
+STRANGER = "cluster.local/ns/-/sa/-"  # nobody can be called so
 
 
 def ingress_comes_through(view: View) -> Iterator[Problem]:
@@ -79,7 +79,7 @@ def pods_are_locked(view: View) -> Iterator[Problem]:
             )
         for workload in workloads:
             ports = sorted(target_ports(service, workload)) or [0]
-            call = Call(principal=_STRANGER, port=ports[0])
+            call = Call(principal=STRANGER, port=ports[0])
             if view.world.captured(workload) and decide(view.at_pods(workload), call, Proxy.ZTUNNEL).allowed:
                 open_to[waypoint.ref, service.namespace].append(service.name)
                 break

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..authz.analysis_index import View
+from ..mesh.facts import Labels
 from ..mesh.selectors import selects
 from ..mesh.spec import MODE_LABEL
 from . import found
@@ -18,6 +20,7 @@ from .snapshot import NETWORK_POLICIES, POD_METADATA, Object
 
 HBONE = 15008
 _DNS = (53, "dns", "dns-tcp")
+_NAMESPACE_NAME = "kubernetes.io/metadata.name"  # a label that each namespace of a cluster has
 _EVERYWHERE = ("0.0.0.0/0", "::/0")
 
 Rule = Mapping[str, Any]
@@ -61,28 +64,21 @@ EGRESS = Direction(
 )
 
 
-def admit_hbone(context: Context) -> Outcome:
-    """AMB0407: who may call an enrolled pod may call its port 15008; what may call nobody, or be called, stays so."""
-    joining = found.joining(context)
-    by_namespace: dict[str, list[Object]] = defaultdict(list)
-    for policy in context.cluster.all(NETWORK_POLICIES):
-        if namespace_of(policy) in joining:
-            by_namespace[namespace_of(policy)].append(policy)
-    mesh = _Mesh(context, joining)
-    return Outcome([*_shut(INGRESS, mesh, by_namespace), *_shut(EGRESS, mesh, by_namespace)])
-
-
+@dataclass(frozen=True)
 class _Mesh:
-    """The namespaces that join, and their pods, which are listed where a policy makes it worth while."""
+    """The mesh as these policies see it.
 
-    def __init__(self, context: Context, namespaces: Mapping[str, Object]) -> None:
-        self.context = context
-        self.namespaces = namespaces
+    Attributes:
+        namespaces: those that are in it or join it, with their labels.
+        pods_in: the labels of the pods in some of them, asked for where a policy makes it worth while.
+        severity_in: how bad it is in one of them; None for as bad as it can be.
+        word: what is counted: pods, or in manifests what makes some.
+    """
 
-    def pods(self, names: set[str]) -> list[Object]:
-        """The pods of some namespaces, without those that stay out."""
-        every = found.inside(self.context.cluster, POD_METADATA, names)
-        return [pod for pod in every if labels_of(pod).get(MODE_LABEL) != "none"]
+    namespaces: Mapping[str, Labels]
+    pods_in: Callable[[Collection[str]], Sequence[Labels]]
+    severity_in: Callable[[str], Severity | None]
+    word: str = "pods"
 
     def reached_by(self, rule: Rule, home: str) -> Severity | None:
         """How sure it is that a rule for calls out is about pods of the mesh: an error, a warning, or it is not."""
@@ -92,7 +88,7 @@ class _Mesh:
         reached = None
         for peer in peers:
             names = set() if "ipBlock" in peer else self._selected(peer, home)
-            if any(selects([peer.get("podSelector") or {}], labels_of(pod)) for pod in self.pods(names)):
+            if any(selects([peer.get("podSelector") or {}], labels) for labels in self.pods_in(names)):
                 return Severity.ERROR
             reached = Severity.WARNING if names else reached
         return reached
@@ -100,7 +96,55 @@ class _Mesh:
     def _selected(self, peer: Mapping[str, Any], home: str) -> set[str]:
         if peer.get("namespaceSelector") is None:
             return {home}
-        return {name for name, obj in self.namespaces.items() if selects([peer["namespaceSelector"]], labels_of(obj))}
+        return {name for name, labels in self.namespaces.items() if selects([peer["namespaceSelector"]], labels)}
+
+
+def admit_hbone(context: Context) -> Outcome:
+    """AMB0407: who may call an enrolled pod may call its port 15008; what may call nobody, or be called, stays so."""
+    joining = found.joining(context)
+
+    def pods_in(names: Collection[str]) -> list[Labels]:
+        every = map(labels_of, found.inside(context.cluster, POD_METADATA, set(names)))
+        return [labels for labels in every if labels.get(MODE_LABEL) != "none"]
+
+    namespaces = {name: labels_of(obj) for name, obj in joining.items()}
+    mesh = _Mesh(namespaces, pods_in, lambda name: found.severity_in(context, name))
+    return Outcome([*_both_ways(mesh, context.cluster.all(NETWORK_POLICIES))])
+
+
+def admit_hbone_as_written(view: View) -> Iterator[Problem]:
+    """AMB0741: the same of manifests, and of pods that join the mesh by a label of their own, which AMB0407 leaves."""
+    pods: dict[str, list[Labels]] = defaultdict(list)
+    for workload in view.captured:
+        pods[workload.namespace].append(workload.labels)
+    spaces = view.world.namespaces
+    mesh = _Mesh(
+        {name: {_NAMESPACE_NAME: name, **spaces.get(name, {})} for name in view.enrolled},
+        lambda names: [labels for name in names for labels in pods[name]],
+        lambda _name: Severity.WARNING,
+        "workloads",
+    )
+    every = view.others.get(NETWORK_POLICIES.kind, ())
+    yield from _both_ways(mesh, (policy for policy in every if _is_left(view, policy)))
+
+
+def _is_left(view: View, policy: Object) -> bool:
+    """Whether AMB0407 does not look at the policy, and it is about pods of the mesh, as far as these are known."""
+    where = namespace_of(policy)
+    enrolled = view.world.enrolled(where)
+    if enrolled and view.world.live:
+        return False
+    selected = [each for each in view.world.workloads_in.get(where, ()) if _selects(policy, each.labels)]
+    return any(map(view.world.captured, selected)) if selected else enrolled
+
+
+def _both_ways(mesh: _Mesh, policies: Iterable[Object]) -> Iterator[Problem]:
+    by_namespace: dict[str, list[Object]] = defaultdict(list)
+    for policy in policies:
+        if namespace_of(policy) in mesh.namespaces:
+            by_namespace[namespace_of(policy)].append(policy)
+    for direction in (INGRESS, EGRESS):
+        yield from _shut(direction, mesh, by_namespace)
 
 
 def _shut(direction: Direction, mesh: _Mesh, by_namespace: Mapping[str, Sequence[Object]]) -> Iterator[Problem]:
@@ -108,28 +152,25 @@ def _shut(direction: Direction, mesh: _Mesh, by_namespace: Mapping[str, Sequence
         policies = [policy for policy in every if direction.concerns(policy)]
         if all(_admits_port(rule) for policy in policies for rule in direction.rules_of(policy)):
             continue
-        pods = mesh.pods({namespace})
-        declared = found.severity_in(mesh.context, namespace)
+        pods = mesh.pods_in({namespace})
         for policy in policies:
-            yield from _judge(direction, policy, policies, pods, mesh, declared)
+            yield from _judge(direction, policy, policies, pods, mesh)
 
 
 def _judge(
     direction: Direction,
     policy: Object,
     policies: Sequence[Object],
-    pods: Sequence[Object],
+    pods: Sequence[Labels],
     mesh: _Mesh,
-    declared: Severity | None,
 ) -> Iterator[Problem]:
     """Policies add up: a rule is judged by all that select the same pod; without a pod, by those that select all."""
-    mine = [pod for pod in pods if _selects(policy, labels_of(pod))]
+    mine = [labels for labels in pods if _selects(policy, labels)]
     if mine:
         shut = [
-            _shut_rules(direction, policy, [other for other in policies if _selects(other, labels_of(pod))])
-            for pod in mine
+            _shut_rules(direction, policy, [other for other in policies if _selects(other, labels)]) for labels in mine
         ]
-        who = f"{{count}} of its {len(mine)} pods"
+        who = f"{{count}} of its {len(mine)} {mesh.word}"
     else:
         shut = [_shut_rules(direction, policy, [other for other in policies if other is policy or _is_for_all(other)])]
         who = "the pods that it selects"
@@ -141,7 +182,7 @@ def _judge(
             describe(NETWORK_POLICIES.kind, policy),
             direction.message.format(who=who.format(count=count)),
             direction.hint,
-            declared or (worst if worst is not Severity.ERROR else None),
+            mesh.severity_in(namespace_of(policy)) or (worst if worst is not Severity.ERROR else None),
         )
 
 

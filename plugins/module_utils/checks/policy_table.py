@@ -8,13 +8,28 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..errors import AmbientError
-from . import attached, authentication, binding, bypass, callers, identities, misread, reach, routes, rules
+from . import (
+    attached,
+    authentication,
+    binding,
+    bypass,
+    callers,
+    extensions,
+    hbone,
+    identities,
+    misread,
+    reach,
+    routes,
+    rules,
+    side_doors,
+)
 from .context import Context
 from .findings import Check, Outcome, Phase, Severity
 from .policy_world import (
     AUTHORIZATION_POLICIES,
     CORE,
     DESTINATION_RULES,
+    ENVOY_FILTERS,
     GRPC_ROUTES,
     HTTP_ROUTES,
     PEER_AUTHENTICATIONS,
@@ -22,6 +37,10 @@ from .policy_world import (
     SERVICE_ACCOUNTS,
     SERVICE_ENTRIES,
     SIDECARS,
+    TCP_ROUTES,
+    TELEMETRIES,
+    TLS_ROUTES,
+    TRAFFIC_EXTENSIONS,
     VIRTUAL_SERVICES,
     WASM_PLUGINS,
     Find,
@@ -87,7 +106,12 @@ POLICY_CHECKS = (
     _check("AMB0704", "Targets of policies exist", attached.targets_exist, _ATTACHED),
     _check("AMB0705", "Policies stand in their Gateway's namespace", attached.gateway_in_own_namespace, _ATTACHED),
     _check("AMB0706", "Policies have a waypoint that enforces them", attached.waypoint_enforces, _ATTACHED),
-    _check("AMB0707", "Routes have a waypoint that follows them", routes.have_a_waypoint, _ROUTES),
+    _check(
+        "AMB0707",
+        "Routes have a waypoint that follows them",
+        routes.have_a_waypoint,
+        (*_ROUTES, TCP_ROUTES, TLS_ROUTES),
+    ),
     _check("AMB0708", "Pods let their waypoint in", callers.allow_lets_waypoint_in, _RULES),
     _check("AMB0709", "No DENY at pods is blinded by a waypoint", callers.deny_sees_clients, _RULES),
     _check(
@@ -121,7 +145,12 @@ POLICY_CHECKS = (
         authentication.tokens_are_looked_at,
         (REQUEST_AUTHENTICATIONS,),
     ),
-    _check("AMB0717", "WasmPlugins are attached to waypoints", authentication.plugins_run, (WASM_PLUGINS,)),
+    _check(
+        "AMB0717",
+        "WasmPlugins and TrafficExtensions are attached to waypoints",
+        extensions.plugins_run,
+        (WASM_PLUGINS, TRAFFIC_EXTENSIONS),
+    ),
     _check("AMB0718", "Waypoints that labels name are ready", binding.waypoint_is_there, (SERVICE_ENTRIES,)),
     _check("AMB0719", "Waypoints take what names them", binding.waypoint_takes_it, (SERVICE_ENTRIES,)),
     _check(
@@ -192,5 +221,27 @@ POLICY_CHECKS = (
         "Tokens that rules ask for are looked at",
         authentication.tokens_are_known,
         (AUTHORIZATION_POLICIES, REQUEST_AUTHENTICATIONS),
+    ),
+    _check("AMB0740", "Services before the same pods are guarded alike", side_doors.none_beside_policies, _RULES),
+    _check(
+        "AMB0741",
+        "NetworkPolicies leave HBONE open for pods of the mesh",
+        hbone.admit_hbone_as_written,
+        (NETWORK_POLICIES,),
+        _WARNING,
+    ),
+    _check(
+        "AMB0742",
+        "Routes lead past no policies",
+        side_doors.routes_lead_to_the_open,
+        (*_ROUTES, AUTHORIZATION_POLICIES),
+        _WARNING,
+    ),
+    _check(
+        "AMB0743",
+        "EnvoyFilters and Telemetries have a proxy that applies them",
+        extensions.proxies_are_there,
+        (ENVOY_FILTERS, TELEMETRIES),
+        _WARNING,
     ),
 )

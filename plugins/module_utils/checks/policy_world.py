@@ -31,8 +31,10 @@ from .snapshot import (
 _GATEWAY = "gateway.networking.k8s.io/v1"
 _SECURITY = "security.istio.io/v1"
 _NETWORKING = "networking.istio.io/v1"
+_EXTENSIONS = "extensions.istio.io/v1alpha1"
 AUTHORIZATION_POLICIES = Resource(_SECURITY, "AuthorizationPolicy")
 DESTINATION_RULES = Resource(_NETWORKING, "DestinationRule")
+ENVOY_FILTERS = Resource("networking.istio.io/v1alpha3", "EnvoyFilter")
 GRPC_ROUTES = Resource(_GATEWAY, "GRPCRoute")
 HTTP_ROUTES = Resource(_GATEWAY, "HTTPRoute")
 PEER_AUTHENTICATIONS = Resource(_SECURITY, "PeerAuthentication")
@@ -42,8 +44,12 @@ SERVICE_ACCOUNTS = Resource("v1", "ServiceAccount", metadata_only=True)
 SERVICE_ENTRIES = Resource(_NETWORKING, "ServiceEntry")
 SIDECARS = Resource(_NETWORKING, "Sidecar", metadata_only=True)
 STATEFUL_SETS = Resource("apps/v1", "StatefulSet")
+TCP_ROUTES = Resource(_GATEWAY, "TCPRoute")
+TELEMETRIES = Resource("telemetry.istio.io/v1", "Telemetry")
+TLS_ROUTES = Resource(_GATEWAY, "TLSRoute")
+TRAFFIC_EXTENSIONS = Resource(_EXTENSIONS, "TrafficExtension")
 VIRTUAL_SERVICES = Resource(_NETWORKING, "VirtualService")
-WASM_PLUGINS = Resource("extensions.istio.io/v1alpha1", "WasmPlugin")
+WASM_PLUGINS = Resource(_EXTENSIONS, "WasmPlugin")
 
 #: Without these nothing can be said.
 CORE = (NAMESPACES, SERVICES, POD_METADATA, DEPLOYMENTS, STATEFUL_SETS, DAEMONSETS, GATEWAYS)
@@ -60,7 +66,7 @@ _WORLD = (
     DESTINATION_RULES,
     WASM_PLUGINS,
 )
-_OTHERS = (SIDECARS, NETWORK_POLICIES)
+_OTHERS = (SIDECARS, NETWORK_POLICIES, ENVOY_FILTERS, TELEMETRIES, TRAFFIC_EXTENSIONS, TCP_ROUTES, TLS_ROUTES)
 Objects = list[dict[str, Any]]
 Find = Callable[[View], Iterable[Problem]]
 

@@ -67,10 +67,11 @@ RIGHTS = (
 LOOKED_AT = tuple(
     Right(group, resource, ("list",))
     for group, resources in (
-        ("gateway.networking.k8s.io", ("gateways", "grpcroutes", "httproutes")),
+        ("gateway.networking.k8s.io", ("gateways", "grpcroutes", "httproutes", "tcproutes", "tlsroutes")),
         ("security.istio.io", ("authorizationpolicies", "peerauthentications", "requestauthentications")),
-        ("networking.istio.io", ("destinationrules", "serviceentries", "sidecars", "virtualservices")),
-        ("extensions.istio.io", ("wasmplugins",)),
+        ("networking.istio.io", ("destinationrules", "envoyfilters", "serviceentries", "sidecars", "virtualservices")),
+        ("extensions.istio.io", ("trafficextensions", "wasmplugins")),
+        ("telemetry.istio.io", ("telemetries",)),
     )
     for resource in resources
 )

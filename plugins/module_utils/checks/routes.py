@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..authz.analysis_index import View
 from ..authz.parts import Service, name_of, namespace_of
@@ -16,10 +16,18 @@ from .attached import missing, why_no_waypoint
 from .findings import Problem, Severity
 
 _ROUTES = ("HTTPRoute", "GRPCRoute")
+_CONNECTION_ROUTES = ("TCPRoute", "TLSRoute")
 
 _GIVE = "Give the Service a waypoint that is ready (label istio.io/use-waypoint)"
 
 Key = tuple[str, str]
+
+
+class Reference(NamedTuple):
+    """A Service by namespace and name, and one of its ports, 0 for all of them."""
+
+    service: Key
+    port: int = 0
 
 
 @dataclass(frozen=True)
@@ -27,31 +35,52 @@ class Route:
     """A route.
 
     Attributes:
-        services: to which Services calls it is about, by namespace and name.
+        calls: to which Services calls it is about.
         gateways: through which Gateways calls come that it is about.
-        backends: to which Services it leads.
+        leads: to which Services it leads.
     """
 
     name: str
-    services: tuple[Key, ...]
+    calls: tuple[Reference, ...]
     gateways: tuple[Key, ...]
-    backends: tuple[Key, ...]
+    leads: tuple[Reference, ...]
+
+    @property
+    def services(self) -> tuple[Key, ...]:
+        """The Services of `calls`."""
+        return tuple(each.service for each in self.calls)
+
+    @property
+    def backends(self) -> tuple[Key, ...]:
+        """The Services of `leads`."""
+        return tuple(each.service for each in self.leads)
 
 
 def gateway_api_routes(view: View) -> Iterator[Route]:
     """Every HTTPRoute and GRPCRoute."""
     for kind in _ROUTES:
         for obj in view.world.all(kind):
-            where, spec = namespace_of(obj), obj.get("spec") or {}
-            parents = [each for each in spec.get("parentRefs") or [] if isinstance(each, Mapping)]
-            rules = [each for each in spec.get("rules") or [] if isinstance(each, Mapping)]
-            backends = [each for rule in rules for each in rule.get("backendRefs") or []]
-            yield Route(
-                f"{kind} {where}/{name_of(obj)}",
-                tuple(_key(each, where) for each in parents if each.get("kind") == "Service"),
-                tuple(_key(each, where) for each in parents if each.get("kind", "Gateway") == "Gateway"),
-                tuple(_key(each, where) for each in backends if each.get("kind", "Service") == "Service"),
-            )
+            yield _route(kind, obj)
+
+
+def connection_routes(view: View) -> Iterator[Route]:
+    """Every TCPRoute and TLSRoute."""
+    for kind in _CONNECTION_ROUTES:
+        for obj in view.others.get(kind, ()):
+            yield _route(kind, obj)
+
+
+def _route(kind: str, obj: Object) -> Route:
+    where, spec = namespace_of(obj), obj.get("spec") or {}
+    parents = [each for each in spec.get("parentRefs") or [] if isinstance(each, Mapping)]
+    rules = [each for each in spec.get("rules") or [] if isinstance(each, Mapping)]
+    backends = [each for rule in rules for each in rule.get("backendRefs") or []]
+    return Route(
+        f"{kind} {where}/{name_of(obj)}",
+        tuple(_reference(each, where) for each in parents if each.get("kind") == "Service"),
+        tuple(_key(each, where) for each in parents if each.get("kind", "Gateway") == "Gateway"),
+        tuple(_reference(each, where) for each in backends if each.get("kind", "Service") == "Service"),
+    )
 
 
 def virtual_services(view: View) -> Iterator[Route]:
@@ -63,16 +92,23 @@ def virtual_services(view: View) -> Iterator[Route]:
         found = [key for host in hosts if (key := service_named(view, host, where))]
         in_mesh = not gateways or "mesh" in gateways
         others = tuple((where, each) for each in gateways if each != "mesh")
-        backends = [key for host in _destinations(spec) if (key := service_named(view, host, where))]
+        leads = [
+            Reference(key, port) for host, port in _destinations(spec) if (key := service_named(view, host, where))
+        ]
         name = f"VirtualService {where}/{name_of(obj)}"
-        yield Route(name, tuple(found) if in_mesh else (), others, tuple(backends))
+        yield Route(name, tuple(map(Reference, found)) if in_mesh else (), others, tuple(leads))
 
 
-def _destinations(spec: Mapping[str, Any]) -> Iterator[str]:
+def _destinations(spec: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
     for protocol in ("http", "tls", "tcp"):
         for rule in spec.get(protocol) or []:
             for each in rule.get("route") or []:
-                yield str((each.get("destination") or {}).get("host", ""))
+                destination = each.get("destination") or {}
+                yield str(destination.get("host", "")), int((destination.get("port") or {}).get("number") or 0)
+
+
+def _reference(reference: Mapping[str, Any], namespace: str) -> Reference:
+    return Reference(_key(reference, namespace), int(reference.get("port") or 0))
 
 
 def _key(reference: Mapping[str, Any], namespace: str) -> Key:
@@ -89,7 +125,7 @@ def service_named(view: View, host: str, namespace: str) -> Key | None:
 
 def have_a_waypoint(view: View) -> Iterator[Problem]:
     """AMB0707: only waypoints follow routes."""
-    for route in gateway_api_routes(view):
+    for route in (*gateway_api_routes(view), *connection_routes(view)):
         for key in route.services:
             service = view.world.services.get(key)
             if service is None:

@@ -51,7 +51,7 @@ def changes(obj: Any) -> Iterator[Any]:
 
 
 def look(objects: list[Any]) -> None:
-    others = {kind: [obj for obj in objects if obj["kind"] == kind] for kind in ("Sidecar", "NetworkPolicy")}
+    others = {kind: [obj for obj in objects if obj["kind"] == kind] for kind in parts.OTHERS}
     context = Context(Snapshot(None), Wishes(tree=Seen(View(World.of(objects, True), others))))  # type: ignore[arg-type]
     report = run_checks(POLICY_CHECKS, Selection((Phase.POLICIES,)), context)
     assert len(report.results) == len(POLICY_CHECKS)
