@@ -55,13 +55,13 @@ options:
     type: list
     elements: str
   settle:
-    description: How many seconds to pause after what moves traffic (waves 50 to 70), before what relies on it.
+    description: How many seconds to pause after what moves traffic (waves 45 to 70), before what relies on it.
     type: int
     default: 0
   prune:
     description:
       - Whether to take away what is no longer listed. What narrows (wave 70) goes before the first write, labels
-        (waves 50 and 60) before wave 70 is written, the rest last, in reverse order; each wave waits until its
+        (waves 45 to 69) before wave 70 is written, the rest last, in reverse order; each wave waits until its
         objects are gone. Patches and objects that were there before only lose our fields.
       - An object that another manager has taken over is kept, and the manager is named.
       - Only a run over all waves prunes; with O(waves) nothing is looked for.

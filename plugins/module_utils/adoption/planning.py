@@ -100,8 +100,8 @@ class Wanted:
         """The result of the module."""
         return {
             "batches": steps.batches,
-            "waves": [wave for wave in self.waves if wave < waves.ENROLMENT],
-            "late_waves": [wave for wave in self.waves if wave >= waves.ENROLMENT],
+            "waves": [wave for wave in self.waves if wave < waves.USE_WAYPOINT],
+            "late_waves": [wave for wave in self.waves if wave >= waves.USE_WAYPOINT],
             "summary": steps.lines,
             "admits": steps.admits,
             "file": self._without_going(),

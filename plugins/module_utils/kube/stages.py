@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..manifests.waves import ENROLMENT, LOCK_DOWN
+from ..manifests.waves import LOCK_DOWN, USE_WAYPOINT
 from . import outcome as words
 from .outcome import Outcome
 from .settings import Settings
@@ -29,9 +29,9 @@ class Stage:
 
 WIDEN = Stage(True, LOCK_DOWN)  # what narrows goes
 WRITE = Stage(False, end=LOCK_DOWN)
-RELEASE = Stage(True, ENROLMENT, LOCK_DOWN)
+RELEASE = Stage(True, USE_WAYPOINT, LOCK_DOWN)
 NARROW = Stage(False, LOCK_DOWN)
-CLEAR = Stage(True, end=ENROLMENT)  # what no label leads to any more
+CLEAR = Stage(True, end=USE_WAYPOINT)  # what no label leads to any more
 STAGES = (WIDEN, WRITE, RELEASE, NARROW, CLEAR)
 WRITES_ONLY = (WRITE, NARROW, Stage(True))  # candidates are shown last, and nothing becomes of them
 
@@ -66,7 +66,7 @@ class Pace:
     def note(self, done: Iterable[Outcome]) -> None:
         """Take in what a stage did."""
         self._due = self._due or any(
-            each.action in words.WRITES and ENROLMENT <= each.item.wave <= LOCK_DOWN for each in done
+            each.action in words.WRITES and USE_WAYPOINT <= each.item.wave <= LOCK_DOWN for each in done
         )
 
     def pause(self) -> None:

@@ -11,7 +11,10 @@ from .identity import Identity
 
 NAMESPACES, CRDS, ADMISSION, CONFIGURATION = -30, -20, -15, -10
 ISTIOD, WEBHOOKS, CNI, ZTUNNEL, EXTENSIONS = 0, 5, 10, 20, 25
-WAYPOINTS, ADMITS, POLICIES, ENROLMENT, USE_WAYPOINT, LOCK_DOWN = 30, 39, 40, 50, 60, 70
+WAYPOINTS, ADMITS, POLICIES, LOCK_DOWN = 30, 39, 40, 70
+# What goes its own way says so before its namespace names a waypoint for all, and as long as that does: on the way out
+# the namespace is first. A label of a Service that is not in the mesh yet does no harm.
+USE_WAYPOINT, ENROLMENT = 45, 50
 # Only on the way out: what admits a waypoint beside a default deny goes after that, and before traffic is led away.
 BESIDE_DENY = 65
 
@@ -28,8 +31,8 @@ TITLES = {
     WAYPOINTS: "waypoints",
     ADMITS: "admitted-waypoints",
     POLICIES: "policies",
-    ENROLMENT: "enrolment",
     USE_WAYPOINT: "use-waypoint",
+    ENROLMENT: "enrolment",
     LOCK_DOWN: "lock-down",
 }
 

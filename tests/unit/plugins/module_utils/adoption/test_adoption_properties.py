@@ -7,9 +7,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from ansible_collections.alauda.ambient.plugins.module_utils.adoption.meaning import View
+from ansible_collections.alauda.ambient.plugins.module_utils.adoption.steps import by_namespace
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.facts import Facts, NamespaceFacts, Port
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.objects import namespace_items
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.parse import parse_mesh
+from ansible_collections.alauda.ambient.plugins.module_utils.mesh.patches import NO_WAYPOINT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from unit.plugins.module_utils.adoption.adoption_world import Held, apply, bring, check_order, held, paths, text
@@ -107,6 +110,38 @@ def test_any_sequence_ends_in_its_last_declaration_and_no_step_leaves_the_order(
         for name, steps, _back in paths(live, mesh, facts):
             bring(live, steps, name, lambda now: check_order(now, allowing))
         assert text(live.values()) == text(held(namespace_items(mesh, [], facts)).values())
+
+
+def ways(live: Held) -> dict[tuple[str, str], str]:
+    """The waypoint through which each Service is called, empty without one."""
+    views = {name: View.of(items) for name, items in by_namespace(live.values()).items()}
+    found = {
+        (name, service): views.get(name, View()).way(name, service) for name in ("shop", "pay") for service in SERVICES
+    }
+    return {service: "" if way == NO_WAYPOINT else way for service, way in found.items()}
+
+
+@given(declarations(), declarations())
+@MODERATE
+def test_no_service_is_called_on_the_way_through_a_waypoint_that_is_neither_its_old_nor_its_new_one(
+    first: dict[str, Any], second: dict[str, Any]
+) -> None:
+    facts, mesh = world(False), parse_mesh(second)
+    live = held(namespace_items(parse_mesh(first), [], facts))
+    old, new = ways(live), ways(held(namespace_items(mesh, [], facts)))
+
+    def look(now: Held) -> None:
+        for name, way in ways(now).items():
+            assert way in (old[name], new[name]), name
+
+    for name, steps, back in paths(live, mesh, facts):
+        before = dict(live)
+        bring(live, steps, name, look)
+        there = dict(live)
+        bring(live, back, name, look)
+        assert ways(live) == ways(before)
+        live.clear()
+        live.update(there)
 
 
 @given(SEQUENCES)

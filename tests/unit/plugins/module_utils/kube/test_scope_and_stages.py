@@ -22,7 +22,7 @@ from ansible_collections.alauda.ambient.plugins.module_utils.kube.stages import 
 )
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.items import Item
 
-WAVES = (-30, 0, 30, 40, 50, 60, 70, 900)
+WAVES = (-30, 0, 30, 40, 45, 50, 70, 900)
 
 
 def item(kind: str, name: str, namespace: str = "", wave: int = 0, api_version: str = "v1") -> Item:
@@ -60,14 +60,14 @@ def test_the_order_of_a_run() -> None:
     order = [(each.prune, each.item.wave) for each in in_order_of_run(written, removed, True)]
     assert order == [
         *((True, wave) for wave in (900, 70)),
-        *((False, wave) for wave in (-30, 0, 30, 40, 50, 60)),
-        *((True, wave) for wave in (60, 50)),
+        *((False, wave) for wave in (-30, 0, 30, 40, 45, 50)),
+        *((True, wave) for wave in (50, 45)),
         *((False, wave) for wave in (70, 900)),
         *((True, wave) for wave in (40, 30, 0, -30)),
     ]
     assert in_order_of_run(written, removed, False) == written + removed
     assert stages(True)[-1].removes and stages(False)[-1].removes
-    assert [removal_stage(wave) for wave in (70, 60, 50, 40)] == [WIDEN, RELEASE, RELEASE, CLEAR]
+    assert [removal_stage(wave) for wave in (70, 50, 45, 40)] == [WIDEN, RELEASE, RELEASE, CLEAR]
 
 
 def paced(seconds: float, *stages_done: list[Outcome]) -> list[Any]:
@@ -83,9 +83,9 @@ def paced(seconds: float, *stages_done: list[Outcome]) -> list[Any]:
 def test_a_pause_comes_between_what_moves_traffic_and_what_follows() -> None:
     why = "pause for 3 s: the ztunnels learn of it"
     assert paced(3, [outcome(50)], [outcome(0)], [outcome(0)]) == [why, 3]
-    assert paced(3, [outcome(70, "deleted")], [outcome(60, "released")], [outcome(0)]) == [why, 3, why, 3]
+    assert paced(3, [outcome(70, "deleted")], [outcome(45, "released")], [outcome(0)]) == [why, 3, why, 3]
     assert paced(3, [outcome(40)], [outcome(70)]) == []
-    assert paced(3, [outcome(50, "unchanged"), outcome(60, "candidate")], [outcome(70)]) == []
+    assert paced(3, [outcome(50, "unchanged"), outcome(45, "candidate")], [outcome(70)]) == []
     assert paced(0, [outcome(50)], [outcome(70)]) == []
 
 

@@ -22,7 +22,7 @@ def names(*items: Item) -> list[str]:
 
 
 def test_folders_sort_like_the_waves() -> None:
-    waves = [-30, -20, -15, -10, 0, 5, 10, 20, 25, 30, 40, 50, 60, 70, 71]
+    waves = [-30, -20, -15, -10, 0, 5, 10, 20, 25, 30, 39, 40, 45, 50, 70, 71]
     assert sorted(map(folder, waves)) == [folder(wave) for wave in waves]
     assert folder(0) == "030-istiod" and folder(71) == "101-wave"
 

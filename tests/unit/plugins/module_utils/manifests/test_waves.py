@@ -56,7 +56,7 @@ def test_a_manifest_of_another_shape_has_a_wave_too(kind: str, spec: Any) -> Non
 
 def test_patches_come_late() -> None:
     assert wave_of(obj("v1", "Namespace"), patch=True) == 50
-    assert wave_of(obj("v1", "Service"), patch=True) == 60
+    assert wave_of(obj("v1", "Service"), patch=True) == 45
 
 
 def test_what_others_refer_to_comes_first() -> None:

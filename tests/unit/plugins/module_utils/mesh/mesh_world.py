@@ -74,7 +74,7 @@ def patched(found: list[Item]) -> dict[str, Any]:
             else item.object["metadata"].get("labels", {})
         )
         for item in found
-        if item.patch and item.wave >= 50
+        if item.patch and item.wave >= 45
     }
 
 
