@@ -68,8 +68,8 @@ def one_way(namespace: str, mode: str) -> list[Entry]:
     return [
         at(30, namespace, f"gateway-{mode}"),
         at(40, namespace, f"open-{mode}"),
+        label(45, "Service", f"service-{mode}", namespace, used="yes"),
         label(50, "Namespace", namespace, mode=mode),
-        label(60, "Service", f"service-{mode}", namespace, used="yes"),
         at(70, namespace, f"only-{mode}"),
     ]
 
@@ -80,8 +80,8 @@ def expected(namespace: str, old: str, new: str) -> list[tuple[str, str]]:
         (f"only-{old}", "deleted"),
         (f"gateway-{new}", "created"),
         (f"open-{new}", "created"),
-        (namespace, "changed"),
         (f"service-{new}", "changed"),
+        (namespace, "changed"),
         (f"service-{old}", "released"),
         (f"only-{new}", "created"),
         (f"open-{old}", "deleted"),
@@ -116,10 +116,10 @@ def test_without_prune_the_writes_keep_their_order(
     apply(one_way(namespace, "a"))
     writes()
     result = apply(one_way(namespace, "b"))
-    names = ["gateway-b", "open-b", namespace, "service-b", "only-b"]
+    names = ["gateway-b", "open-b", "service-b", namespace, "only-b"]
     assert steps(writes) == [f"write {name}" for name in names]
     assert [entry["action"] for entry in result["prune"]] == ["candidate"] * 4
-    assert result["waves"] == [30, 40, 50, 60, 70]
+    assert result["waves"] == [30, 40, 45, 50, 70]
 
 
 def test_what_cannot_go_first_holds_everything_back(

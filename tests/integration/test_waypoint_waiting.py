@@ -79,7 +79,7 @@ def labelled(kind: str, name: str, namespace: str = "", **more: str) -> dict[str
     """A patch that leads to the waypoint of a namespace."""
     metadata = {"name": name, "labels": {USE: "waypoint", **more}} | ({"namespace": namespace} if namespace else {})
     obj = {"apiVersion": "v1", "kind": kind, "metadata": metadata}
-    return {"object": obj, "wave": 50 if kind == "Namespace" else 60, "patch": True, "manager": ENROLMENT}
+    return {"object": obj, "wave": 50 if kind == "Namespace" else 45, "patch": True, "manager": ENROLMENT}
 
 
 def wait(client: Client, *entries: dict[str, Any], timeout: float = 1) -> dict[str, str]:
@@ -257,12 +257,12 @@ def test_a_patch_on_a_template_waits_for_the_roll_out(apply: Apply, client: Clie
     client.create(obj)
     metadata = {"name": "web", "namespace": namespace}
     bare = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {**metadata, "labels": {"a": "b"}}}
-    harmless = {"object": bare, "wave": 60, "patch": True, "manager": "alauda.ambient/discovery"}
+    harmless = {"object": bare, "wave": 45, "patch": True, "manager": "alauda.ambient/discovery"}
     assert apply([harmless])["counts"]["changed"] == 1, "no pod is started anew"
     template = {"metadata": {"labels": {USE: "waypoint"}}}
     patch = {
         "object": {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"template": template}},
-        "wave": 60,
+        "wave": 45,
         "patch": True,
         "manager": ENROLMENT,
     }
