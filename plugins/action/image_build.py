@@ -4,20 +4,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ansible.plugins.action import ActionBase
-from ansible_collections.alauda.ambient.plugins.plugin_utils.progress import run_with_progress
+from ansible_collections.alauda.ambient.plugins.plugin_utils.progress import ProgressAction
 
 
-class ActionModule(ActionBase):
+class ActionModule(ProgressAction):
     """The module, with its progress on the terminal."""
-
-    _supports_check_mode = True
-    _supports_async = False
-
-    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Run the module."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        result.update(run_with_progress(self, task_vars or {}))
-        return result

@@ -4,21 +4,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ansible.plugins.action import ActionBase
-from ansible_collections.alauda.ambient.plugins.plugin_utils.lines import show
+from ansible_collections.alauda.ambient.plugins.plugin_utils.lines import LinesAction
 
 
-class ActionModule(ActionBase):
-    """Runs the module, then prints what it says for people."""
-
-    _requires_connection = False
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The result of the module, unchanged."""
-        variables = task_vars or {}
-        result: dict[str, Any] = super().run(tmp, variables)
-        result.update(self._execute_module(task_vars=variables))
-        show(variables, result.get("summary") or [])
-        return result
+class ActionModule(LinesAction):
+    """Always tells."""

@@ -4,23 +4,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ansible.plugins.action import ActionBase
-from ansible_collections.alauda.ambient.plugins.plugin_utils.lines import show
+from ansible_collections.alauda.ambient.plugins.plugin_utils.lines import LinesAction
 
 
-class ActionModule(ActionBase):
-    """Runs the module, then prints its lines if it was asked to."""
+class ActionModule(LinesAction):
+    """Tells where the task asks for it."""
 
-    _requires_connection = False
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The result of the module, unchanged."""
-        variables = task_vars or {}
-        result: dict[str, Any] = super().run(tmp, variables)
-        result.update(self._execute_module(task_vars=variables))
-        lines = result.get("summary")
-        if lines and self._task.args.get("show"):
-            show(variables, lines)
-        return result
+    def is_to_show(self) -> bool:
+        """Whether the lines are wanted."""
+        return bool(self._task.args.get("show"))

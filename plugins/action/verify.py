@@ -6,21 +6,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.alauda.ambient.plugins.plugin_utils.progress import run_with_progress
+from ansible_collections.alauda.ambient.plugins.plugin_utils.progress import ProgressAction
 
 
-class ActionModule(ActionBase):
+class ActionModule(ProgressAction):
     """The module of the same name, made readable."""
 
-    _supports_check_mode = True
-    _supports_async = False
-
-    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the module, print its report, and keep the result short where it fails."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        result.update(run_with_progress(self, task_vars or {}))
+        result = super().run(tmp, task_vars)
         display = Display()
         for line in result.get("summary", []):
             display.display(line)

@@ -37,6 +37,19 @@ def run_with_progress(action: ActionBase, task_vars: Mapping[str, Any]) -> dict[
     return result
 
 
+class ProgressAction(ActionBase):
+    """Runs the module of the same name, and shows what it is doing."""
+
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The result of the module, unchanged."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        result.update(run_with_progress(self, task_vars or {}))
+        return result
+
+
 def _watch(path: Path, ended: threading.Event) -> None:
     display, start = Display(), time.monotonic()
     shown, said_at = 0, start

@@ -7,14 +7,28 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import yaml
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.client import Client
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.identity import Identity
 
 Object = dict[str, Any]
+ROOT = Path(__file__).resolve().parents[2]
 
 OURS = {"ambient.alauda.io/mesh": "default"}
+
+
+def bind_published_role(client: Client, user: str) -> None:
+    """Give a user the rights that docs/check-clusterrole.yaml grants."""
+    rbac = "rbac.authorization.k8s.io"
+    role = yaml.safe_load((ROOT / "docs" / "check-clusterrole.yaml").read_text())
+    subject = {"kind": "User", "name": user, "apiGroup": rbac}
+    reference = {"kind": "ClusterRole", "name": role["metadata"]["name"], "apiGroup": rbac}
+    binding = {"kind": "ClusterRoleBinding", "metadata": {"name": user}, "roleRef": reference}
+    client.apply(role, "tests")
+    client.apply({"apiVersion": f"{rbac}/v1", **binding, "subjects": [subject]}, "tests")
 
 
 def crd(plural: str, group: str, kind: str, version: str = "v1", **metadata: Any) -> Object:

@@ -4,25 +4,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import io
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.testing import patch_module_args
+from unit.plugins.modules.image_modules import run_module
 
 Result = dict[str, Any]
 
 
 def run_in_process(name: str, args: Mapping[str, Any], check: bool = False, diff: bool = False) -> Result:
-    """Run a module of the collection in this process and return its result."""
-    module = importlib.import_module(f"ansible_collections.alauda.ambient.plugins.modules.{name}")
-    given = {key: value for key, value in args.items() if value is not None}
-    output = io.StringIO()
-    settings = {"_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_remote_tmp": "/tmp"}
-    with patch_module_args({**given, **settings}), contextlib.redirect_stdout(output), contextlib.suppress(SystemExit):
-        module.main()
-    result: Result = json.loads(output.getvalue().strip().splitlines()[-1])
-    return result
+    """Run a module of the collection in this process and return its result; what is None is not given."""
+    return run_module(name, check, diff, **{key: value for key, value in args.items() if value is not None})

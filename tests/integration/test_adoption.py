@@ -103,6 +103,16 @@ def site(users: Client, run_module: RunModule, tmp_path: Path) -> Site:
     return found
 
 
+def bring_twice(site: Site, mesh: dict[str, Any], writes: Callable[[], list[dict[str, str]]]) -> None:
+    """The second time there is nothing to do, to say, and to write, neither to the cluster nor to the files."""
+    site.bring(mesh)
+    files = Path(site.facts).read_bytes(), Path(site.objects).read_bytes()
+    writes()
+    again = site.bring(mesh)
+    assert (again["batches"], again["summary"], writes()) == ([], [], [])
+    assert (Path(site.facts).read_bytes(), Path(site.objects).read_bytes()) == files
+
+
 def declare(waypoints: Any = None, **shop: Any) -> dict[str, Any]:
     return {
         "waypoints": SHOP["waypoints"] if waypoints is None else waypoints,
@@ -185,12 +195,7 @@ def test_a_namespace_goes_all_the_way_and_back_and_what_is_the_users_stays(site:
 
 def test_applying_twice_is_silent(site: Site, users: Client, writes: Callable[[], list[dict[str, str]]]) -> None:
     for mesh in (WAY[3], WAY[5]):
-        site.bring(mesh)
-        files = Path(site.facts).read_bytes(), Path(site.objects).read_bytes()
-        writes()
-        again = site.bring(mesh)
-        assert (again["batches"], again["summary"], writes()) == ([], [], [])
-        assert (Path(site.facts).read_bytes(), Path(site.objects).read_bytes()) == files
+        bring_twice(site, mesh, writes)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.client import Client
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.connection import connect
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.identity import Identity
-from test_adoption import BATCH, POLICIES, SHOP, Site, declare, ours, policies_in, site, theirs, users
+from test_adoption import BATCH, POLICIES, SHOP, Site, bring_twice, declare, ours, policies_in, site, theirs, users
 
 OWN_APISERVER = True  # with Istio's CRDs, and the inventory in istio-system
 __all__ = ["site", "users"]  # fixtures
@@ -81,12 +81,7 @@ def test_applying_twice_is_silent(
     site: Site, users: Client, eyes: Client, writes: Callable[[], list[dict[str, str]]]
 ) -> None:
     for mesh in (WAY[1], WAY[2], WAY[3]):
-        site.bring(mesh)
-        files = Path(site.facts).read_bytes(), Path(site.objects).read_bytes()
-        writes()
-        again = site.bring(mesh)
-        assert (again["batches"], again["summary"], writes()) == ([], [], [])
-        assert (Path(site.facts).read_bytes(), Path(site.objects).read_bytes()) == files
+        bring_twice(site, mesh, writes)
 
 
 @pytest.mark.parametrize(

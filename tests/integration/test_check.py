@@ -10,13 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from ansible_collections.alauda.ambient.plugins.module_utils.checks.rights import RIGHTS
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.client import Client
-from check_plants import OPTIONS, OURS, PLANTS, crd, in_namespace, plain, planted, webhook, workload
+from check_plants import (
+    OPTIONS,
+    OURS,
+    PLANTS,
+    bind_published_role,
+    crd,
+    in_namespace,
+    plain,
+    planted,
+    webhook,
+    workload,
+)
 from requests_seen import Requests
 
-ROOT = Path(__file__).resolve().parents[2]
 OWN_APISERVER = True  # other tests leave things behind that the checks would find
 
 Object = dict[str, Any]
@@ -205,13 +214,7 @@ def test_an_error_is_one_clear_line(run_module: Run, args: dict[str, Any], words
 def test_the_published_cluster_role_is_enough_and_nothing_but_reading_is_asked(
     run_module: Run, client: Client, apiserver: Any, namespace: str
 ) -> None:
-    rbac = "rbac.authorization.k8s.io"
-    role = yaml.safe_load((ROOT / "docs" / "check-clusterrole.yaml").read_text())
-    subject = {"kind": "User", "name": "checker", "apiGroup": rbac}
-    reference = {"kind": "ClusterRole", "name": role["metadata"]["name"], "apiGroup": rbac}
-    binding = {"kind": "ClusterRoleBinding", "metadata": {"name": "checker"}, "roleRef": reference}
-    client.apply(role, "tests")
-    client.apply({"apiVersion": f"{rbac}/v1", **binding, "subjects": [subject]}, "tests")
+    bind_published_role(client, "checker")
     foreign = [workload("Deployment", "istiod", app="istiod"), crd("istios", "sailoperator.io", "Istio")]
 
     with planted(client, foreign):

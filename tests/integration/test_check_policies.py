@@ -18,7 +18,7 @@ from ansible_collections.alauda.ambient.plugins.module_utils.checks.rights impor
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.client import Client
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.identity import Identity
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.parse import parse_mesh
-from check_plants import Object, crd, is_settled, wait_until
+from check_plants import Object, bind_published_role, crd, is_settled, wait_until
 from policy_cases import CASES, Case
 from policy_mesh import VERSIONS, changed, mesh, policy, rule, selected
 from requests_seen import Requests
@@ -27,7 +27,6 @@ OWN_APISERVER = True  # the checks look at the whole cluster
 
 Run = Callable[..., dict[str, Any]]
 
-ROOT = Path(__file__).resolve().parents[2]
 BASE = {"phase": ["policies"], "fail_on": "never"}
 GATEWAY_API = {
     "api-approved.kubernetes.io": "unapproved, a test",
@@ -112,13 +111,7 @@ def test_the_bad_is_found_and_the_good_passes(run_module: Run, client: Client, c
 def test_the_published_cluster_role_is_enough_and_nothing_but_reading_is_asked(
     run_module: Run, client: Client, apiserver: Any
 ) -> None:
-    rbac = "rbac.authorization.k8s.io"
-    role = yaml.safe_load((ROOT / "docs" / "check-clusterrole.yaml").read_text())
-    subject = {"kind": "User", "name": "checker", "apiGroup": rbac}
-    reference = {"kind": "ClusterRole", "name": role["metadata"]["name"], "apiGroup": rbac}
-    binding = {"kind": "ClusterRoleBinding", "metadata": {"name": "checker"}, "roleRef": reference}
-    client.apply(role, "tests")
-    client.apply({"apiVersion": f"{rbac}/v1", **binding, "subjects": [subject]}, "tests")
+    bind_published_role(client, "checker")
 
     with there(client, [CLOSED]):
         requests = Requests(apiserver)

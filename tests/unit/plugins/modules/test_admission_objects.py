@@ -4,18 +4,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.items import load_items
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.waves import ADMISSION
-from ansible_collections.alauda.ambient.plugins.modules import admission_objects
+from unit.plugins.modules.image_modules import run_module
 
 Run = Callable[..., dict[str, Any]]
 
@@ -23,12 +19,7 @@ Run = Callable[..., dict[str, Any]]
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     def call(check: bool = False, **args: Any) -> dict[str, Any]:
-        given = {"dest": str(tmp_path / "objects" / "guard.json"), **args, "_ansible_check_mode": check}
-        output = io.StringIO()
-        with patch_module_args(given), contextlib.redirect_stdout(output), contextlib.suppress(SystemExit):
-            admission_objects.main()
-        result: dict[str, Any] = json.loads(output.getvalue())
-        return result
+        return run_module("admission_objects", check, **{"dest": str(tmp_path / "objects" / "guard.json"), **args})
 
     return call
 

@@ -4,16 +4,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
-from ansible_collections.alauda.ambient.plugins.modules import chart_objects
 from unit.plugins.module_utils.charts import charts_world as world
+from unit.plugins.modules.image_modules import run_module
 
 
 class Runner:
@@ -31,12 +28,7 @@ class Runner:
         }
 
     def __call__(self, check: bool = False, **options: Any) -> dict[str, Any]:
-        output = io.StringIO()
-        arguments = {**self.options, **options, "_ansible_check_mode": check, "_ansible_remote_tmp": "/tmp"}
-        with patch_module_args(arguments), contextlib.redirect_stdout(output), contextlib.suppress(SystemExit):
-            chart_objects.main()
-        result: dict[str, Any] = json.loads(output.getvalue().strip().splitlines()[-1])
-        return result
+        return run_module("chart_objects", check, **{**self.options, **options})
 
 
 @pytest.fixture
