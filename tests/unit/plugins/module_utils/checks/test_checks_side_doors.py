@@ -15,10 +15,14 @@ TO_ALL = [{"kind": "Service", "name": "all"}]
 SECOND = {**parts.waypoint(), "metadata": {"name": "second", "namespace": "shop"}}
 BY_SECOND = parts.service("all", selector=parts.CART, labels={parts.USE: "second"})
 OTHER_PORT = [{"port": 9090, "targetPort": 9090}]
-DENY_OTHER = parts.policy("of-cart", action="DENY", targetRefs=parts.TO_CART, rules=[parts.rule({"ports": ["9090"]})])
 BOTH_PORTS = [{"port": 80, "targetPort": 8080}, {"port": 9090, "targetPort": 9090}]
 CLOSED = parts.policy("closed", targetRefs=cases.TO_WAYPOINT)
 LEADS = parts.route(parentRefs=cases.TO_FRONT, rules=cases.BACKEND)
+
+
+def denying(ports: Any = None, annotations: Any = None) -> Any:
+    rules = [parts.rule({"methods": ["DELETE"], **({"ports": ports} if ports else {})})]
+    return parts.policy("of-cart", action="DENY", targetRefs=parts.TO_CART, annotations=annotations, rules=rules)
 
 
 def told(report: Any) -> list[str]:
@@ -29,18 +33,34 @@ def told(report: Any) -> list[str]:
     "changes",
     [
         [parts.service("all", selector=parts.CART, ports=OTHER_PORT)],
+        [parts.service("all", selector=parts.CART, ports=OTHER_PORT), denying()],
         [parts.service("all", selector=parts.CART, clusterIP="None")],
         [parts.service("all", selector=parts.CART, labels={})],
         [SECOND, BY_SECOND],  # the pods take calls from the first one alone
         [ALL, parts.policy("of-all", targetRefs=TO_ALL, rules=[{}])],
-        [ALL, parts.service(ports=BOTH_PORTS), DENY_OTHER],
+        [ALL, parts.service(ports=BOTH_PORTS), denying(ports=["9090"])],
         [ALL, CLOSED],
         [ALL, parts.policy("of-cart", targetRefs=parts.TO_CART, action="AUDIT", rules=[{}])],
         [ALL, parts.policy("of-cart", targetRefs=parts.TO_CART, rules=[{}])],
         [ALL, parts.policy("of-cart", targetRefs=parts.TO_CART, annotations=cases.DRY)],
+        [ALL, denying(annotations=cases.DRY)],
         [ALL, parts.namespace("shop")],
     ],
-    ids=["port", "headless", "no waypoint", "lock", "own", "deny", "closed", "audit", "open", "dry run", "outside"],
+    ids=[
+        "port",
+        "deny at another port",
+        "headless",
+        "no waypoint",
+        "lock",
+        "own",
+        "deny",
+        "closed",
+        "audit",
+        "open",
+        "dry run",
+        "deny in dry run",
+        "outside",
+    ],
 )
 def test_no_side_door_is_told_where_there_is_none(world: Any, examine: Any, changes: Any) -> None:
     assert told(examine(world(*parts.changed(parts.mesh(), changes)), "AMB0740")) == []
