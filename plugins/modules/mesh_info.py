@@ -11,7 +11,7 @@ version_added: 0.1.0
 author: Alauda Service Mesh team (@alauda)
 description:
   - Reads Services, what stands behind them, waypoints and policies, from the cluster or from a tree of manifests, and
-    answers from them. Sends no request but LISTs, and none at all for a tree.
+    answers from them. Reads only: LISTs and the ConfigMap of istiod, and nothing at all for a tree.
   - C(can) says whether a service account may call a Service, which rule of which policy decides, and where it is
     enforced. C(matrix) says it for all service accounts and the Services of a namespace or of the mesh. C(explain) says
     in the words of a person where a namespace, a Service or a pod stands, and what to do next.
@@ -77,13 +77,17 @@ options:
         makes pods is named in the same way, such as C(deployment/NAMESPACE/NAME).
     type: str
   root_namespace:
-    description: The root namespace of the mesh, whose policies hold everywhere.
+    description:
+      - The root namespace of the mesh, whose policies hold everywhere. Without it what istiod has, as its ConfigMap
+        C(istio) in the namespace C(istio-system) says, and V(istio-system) where that is not known, as for a tree.
+      - It is refused where istiod has another one.
     type: str
-    default: istio-system
   trust_domain:
-    description: The trust domain of the mesh.
+    description:
+      - The trust domain of the mesh. Without it what istiod has, and V(cluster.local) where that is not known, as for
+        a tree. RV(notes) says so if it could not be looked up in a cluster.
+      - It is refused where istiod has another one.
     type: str
-    default: cluster.local
 """
 
 EXAMPLES = r"""
@@ -198,6 +202,11 @@ explanation:
     as_written:
       description: Whether it was read from manifests.
       type: bool
+notes:
+  description: What is not sure about all answers, such as the trust domain.
+  type: list
+  elements: str
+  returned: success
 summary:
   description: The answer in lines for people.
   type: list
@@ -213,6 +222,7 @@ from ..module_utils.authz.asking import question_of, request_of
 from ..module_utils.authz.explaining import explain
 from ..module_utils.authz.matrix import matrix
 from ..module_utils.authz.reading import read_cluster, read_tree
+from ..module_utils.authz.trust import names_of
 from ..module_utils.authz.world import World
 from ..module_utils.errors import AmbientError
 from ..module_utils.kube.connection import connect
@@ -233,14 +243,20 @@ OPTIONS: dict[str, dict[str, t.Any]] = {
     "source_ip": {"type": "str"},
     "namespace": {"type": "str"},
     "of": {"type": "str"},
-    "root_namespace": {"type": "str", "default": "istio-system"},
-    "trust_domain": {"type": "str", "default": "cluster.local"},
+    "root_namespace": {"type": "str"},
+    "trust_domain": {"type": "str"},
 }
 
 
 def run(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The answer as the result of the module."""
-    world = _world(params)
+    world, doubt = _world(params)
+    result = _answer(world, params)
+    notes = [doubt] if doubt else []
+    return {**result, "notes": notes, "summary": [*result["summary"], *(f"note: {note}" for note in notes)]}
+
+
+def _answer(world: World, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     if params["query"] == "can":
         answer = can(world, question_of(world, params))
         return {"answer": answer.data(), "summary": answer.lines()}
@@ -251,15 +267,18 @@ def run(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {"explanation": explanation.data(), "summary": explanation.lines()}
 
 
-def _world(params: t.Mapping[str, t.Any]) -> World:
-    root, trust = params["root_namespace"], params["trust_domain"]
+def _world(params: t.Mapping[str, t.Any]) -> tuple[World, str]:
+    """What is asked about, and what is in doubt about it."""
     if params["source"] == "tree":
         if not params["tree"]:
             raise AmbientError("is required", path="tree", hint="Name the files and directories of manifests")
-        return read_tree(params["tree"], root, trust)
+        names = names_of(params)
+        return read_tree(params["tree"], names.root, names.trust), ""
     if params["tree"]:
         raise AmbientError("is not looked at in a cluster", path="tree", hint="Set source to tree, or leave it out")
-    return read_cluster(connect(params).list, root, trust)
+    client = connect(params)
+    names = names_of(params, client.get)
+    return read_cluster(client.list, names.root, names.trust), names.doubt
 
 
 def main() -> None:

@@ -153,3 +153,16 @@ def test_the_rights_of_the_document_suffice(mesh: Client, run_module: RunModule)
 def test_what_is_not_there_is_an_error(mesh: Client, run_module: RunModule) -> None:
     result = run_module("mesh_info", {**ASK, "from": "shop/wep"})
     assert result["msg"] == "from: there is no service account shop/wep. Did you mean shop/web?"
+
+
+def test_the_trust_domain_is_that_of_istiod(mesh: Client, run_module: RunModule) -> None:
+    doubt = "there is no ConfigMap istio-system/istio; the trust domain is taken for cluster.local"
+    unsure = run_module("mesh_info", ASK)
+    assert unsure["notes"][0].startswith(doubt) and unsure["summary"][-1] == f"note: {unsure['notes'][0]}"
+    config = {"metadata": {"name": "istio", "namespace": "istio-system"}, "data": {"mesh": "trustDomain: td.example"}}
+    _apply(mesh, namespace("istio-system", enrolled=False), {"apiVersion": "v1", "kind": "ConfigMap", **config})
+    assert run_module("mesh_info", ASK)["notes"] == []
+    refused = run_module("mesh_info", {**ASK, "trust_domain": "cluster.local"})
+    assert refused["msg"].startswith("trust_domain: is cluster.local, and istiod has td.example")
+    blind = run_module("mesh_info", {**ASK, **_limited(mesh)})
+    assert blind["notes"][0].startswith("ConfigMap istio-system/istio may not be read")

@@ -16,7 +16,12 @@ from ..mesh.spec import Serves, WaypointRef
 MAKERS = ("Deployment", "StatefulSet", "DaemonSet")
 WAYPOINT_CLASS = "istio-waypoint"
 _WAYPOINT_CLASSES = (WAYPOINT_CLASS, "istio-agentgateway-waypoint")
-_OTHER_CLASSES = ("istio", "istio-remote", "istio-east-west")  # Istio's own that are none of waypoints
+_OTHER_CLASSES = (
+    "istio",
+    "istio-remote",
+    "istio-east-west",
+    "istio-agentgateway",
+)  # Istio's own that are none of waypoints
 _SERVES = "istio.io/waypoint-for"
 _DRY_RUN = "istio.io/dry-run"
 _HBONE_PORT = 15008

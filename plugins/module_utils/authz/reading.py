@@ -12,7 +12,8 @@ from ..manifests.identity import Identity, Object
 from ..manifests.items import Item, load_items
 from ..manifests.normal import merged
 from .shapes import checked
-from .world import KINDS, ROOT_NAMESPACE, TRUST_DOMAIN, World
+from .trust import ROOT_NAMESPACE, TRUST_DOMAIN
+from .world import KINDS, World
 
 _THREADS = 8
 

@@ -33,9 +33,7 @@ from .parts import (
     workload_of,
 )
 from .pods import apart
-
-ROOT_NAMESPACE = "istio-system"
-TRUST_DOMAIN = "cluster.local"
+from .trust import ROOT_NAMESPACE, TRUST_DOMAIN, as_read
 
 #: Every kind that the world is made of, as (apiVersion, kind).
 KINDS = (
@@ -112,7 +110,8 @@ class World:
     @cached_property
     def policies(self) -> Sequence[Policy]:
         """Every AuthorizationPolicy, by namespace and name."""
-        return sorted(map(policy_of, self.all("AuthorizationPolicy")), key=lambda each: (each.namespace, each.name))
+        found = (as_read(policy_of(obj), self.trust_domain) for obj in self.all("AuthorizationPolicy"))
+        return sorted(found, key=lambda each: (each.namespace, each.name))
 
     @cached_property
     def policies_in(self) -> Mapping[str, Sequence[Policy]]:

@@ -11,7 +11,7 @@ from functools import cached_property
 from ..authz.analysis_index import View
 from ..authz.analysis_rules import conditions, negative, sources, values
 from ..authz.matching import Rule
-from ..authz.world import TRUST_DOMAIN
+from ..authz.trust import TRUST_DOMAIN
 from ..mesh.names import did_you_mean
 from .findings import Problem, Severity
 

@@ -12,7 +12,8 @@ from typing import Any
 from ..authz.analysis_index import View
 from ..authz.reading import overlay
 from ..authz.shapes import checked
-from ..authz.world import ROOT_NAMESPACE, TRUST_DOMAIN, World
+from ..authz.trust import ROOT_NAMESPACE, TRUST_DOMAIN
+from ..authz.world import World
 from ..manifests.items import Item
 from .findings import Problem
 from .policy_plan import KIND_NAMES, laid_over, remaining

@@ -1,0 +1,105 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a mesh calls itself: its trust domain and its root namespace, and how principals are read with these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..errors import AmbientError
+from ..kube.errors import ApiError
+from ..manifests.identity import Object
+from ..manifests.yaml import load_all
+from ..mesh.trust import check_trust_domain
+from .parts import Policy
+
+ROOT_NAMESPACE = "istio-system"
+TRUST_DOMAIN = "cluster.local"
+
+_CONFIG = "istio"
+_PLACE = f"ConfigMap {ROOT_NAMESPACE}/{_CONFIG}"
+_FORBIDDEN = 403
+_PARTS_OF_A_PRINCIPAL = 5  # DOMAIN/ns/NAMESPACE/sa/NAME
+Get = Callable[[str, str, str, str], Object | None]
+
+
+@dataclass(frozen=True)
+class Names:
+    """What a mesh is called. `doubt`: why that is not sure; empty where it is."""
+
+    root: str = ROOT_NAMESPACE
+    trust: str = TRUST_DOMAIN
+    doubt: str = ""
+
+
+def names_of(given: Mapping[str, Any], get: Get | None = None) -> Names:
+    """By the options `root_namespace` and `trust_domain`, else by istiod's configuration, else by Istio's defaults.
+
+    `get(apiVersion, kind, name, namespace)` reads from the cluster; None where there is none, as for a tree.
+
+    Raises:
+        AmbientError: where an option says something else than istiod.
+    """
+    root, trust = given.get("root_namespace"), given.get("trust_domain")
+    if trust is not None:
+        check_trust_domain(trust)
+    config, doubt = _mesh_config(get) if get else ({}, "")
+    if doubt or not get:
+        unsure = f"{doubt}; the trust domain is taken for {TRUST_DOMAIN}: set ambient_trust_domain if it is another one"
+        return Names(root or ROOT_NAMESPACE, trust or TRUST_DOMAIN, unsure if doubt and not trust else "")
+    known = Names(str(config.get("rootNamespace") or ROOT_NAMESPACE), str(config.get("trustDomain") or TRUST_DOMAIN))
+    for option, said, real in (("root_namespace", root, known.root), ("trust_domain", trust, known.trust)):
+        if said and said != real:
+            hint = f"Leave it out, or set it to {real}"
+            raise AmbientError(f"is {said}, and istiod has {real} ({_PLACE})", path=option, hint=hint)
+    return known
+
+
+def _mesh_config(get: Get) -> tuple[Mapping[str, Any], str]:
+    """What istiod is told about the mesh, and why that is not known."""
+    try:
+        found = get("v1", "ConfigMap", _CONFIG, ROOT_NAMESPACE)
+    except ApiError as error:
+        if error.status != _FORBIDDEN:
+            raise
+        return {}, f"{_PLACE} may not be read"
+    if found is None:
+        return {}, f"there is no {_PLACE}"
+    documents = load_all(str((found.get("data") or {}).get("mesh") or ""), _PLACE)
+    return (documents[0] if documents else {}), ""
+
+
+def as_read(policy: Policy, trust: str) -> Policy:
+    """A policy as it reaches its proxy: `cluster.local` stands for any trust domain at a waypoint, not at ztunnel.
+
+    Source: istiod's Bundle.ReplaceTrustDomainAliases (pilot/pkg/security/trustdomain/bundle.go).
+    """
+    if trust == TRUST_DOMAIN or not policy.targets:
+        return policy
+    return replace(policy, rules=tuple(_rule(rule, trust) for rule in policy.rules))
+
+
+def _rule(rule: Mapping[str, Any], trust: str) -> Mapping[str, Any]:
+    found = dict(rule)
+    if rule.get("from"):
+        found["from"] = [
+            {**each, "source": _renamed(each.get("source") or {}, ("principals", "notPrincipals"), trust)}
+            for each in rule["from"]
+        ]
+    if rule.get("when"):
+        keys = ("values", "notValues")
+        found["when"] = [
+            _renamed(each, keys, trust) if each.get("key") == "source.principal" else each for each in rule["when"]
+        ]
+    return found
+
+
+def _renamed(part: Mapping[str, Any], keys: Iterable[str], trust: str) -> Mapping[str, Any]:
+    return {**part, **{key: [_principal(str(each), trust) for each in part[key]] for key in keys if part.get(key)}}
+
+
+def _principal(text: str, trust: str) -> str:
+    domain, *rest = text.split("/")
+    return "/".join([trust, *rest]) if domain == TRUST_DOMAIN and len(rest) == _PARTS_OF_A_PRINCIPAL - 1 else text
