@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator
 from typing import Any
 
 from ansible_collections.alauda.ambient.plugins.module_utils.checks.context import Context, Wishes
@@ -15,6 +13,7 @@ from ansible_collections.alauda.ambient.plugins.module_utils.checks.side_by_side
 from ansible_collections.alauda.ambient.plugins.module_utils.checks.snapshot import Snapshot
 from ansible_collections.alauda.ambient.plugins.module_utils.checks.table import CHECKS
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.parse import parse_mesh
+from unit.plugins.module_utils.checks.fields import paths, without
 
 AMBIENT = {"istio.io/dataplane-mode": "ambient"}
 MESH = {"namespaces": [{"name": "shop", "state": "l4"}]}
@@ -232,25 +231,6 @@ def to_be_installed(make: Any) -> list[Any]:
     ]
 
 
-def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The way to every field but those that every object has."""
-    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, inner in entries:
-        here = (*path, key)
-        if here not in (("kind",), ("apiVersion",), ("metadata",), ("metadata", "name")):
-            yield here
-        yield from paths(inner, here)
-
-
-def without(objects: list[Any], index: int, path: tuple[Any, ...]) -> list[Any]:
-    copied = copy.deepcopy(objects)
-    inner = copied[index]
-    for step in path[:-1]:
-        inner = inner[step]
-    del inner[path[-1]]
-    return copied
-
-
 def look(world: Any, objects: list[Any], planned: list[Any]) -> None:
     wishes = Wishes(mesh=parse_mesh(MESH), version="1.31.0", platform="acp", planned=planned)
     context = Context(Snapshot(world(*objects)), wishes)
@@ -268,6 +248,6 @@ def test_no_missing_field_crashes_a_check(world: Any, make: Any) -> None:
     for live, index, path in variants:
         look(
             world,
-            without(there, index, path) if live else there,
-            planned if live else without(planned, index, path),
+            without(there, (index, *path)) if live else there,
+            planned if live else without(planned, (index, *path)),
         )

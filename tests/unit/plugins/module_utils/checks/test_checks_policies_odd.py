@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,31 +22,15 @@ from ansible_collections.alauda.ambient.plugins.module_utils.checks.policy_world
 from ansible_collections.alauda.ambient.plugins.module_utils.checks.snapshot import Snapshot
 from hypothesis import given
 from hypothesis import strategies as st
-
-
-def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The way to every field but those that every object has."""
-    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, inner in entries:
-        here = (*path, key)
-        if here not in (("kind",), ("apiVersion",), ("metadata",), ("metadata", "name")):
-            yield here
-        yield from paths(inner, here)
+from unit.plugins.module_utils.checks.fields import paths, with_null, without
 
 
 def changes(obj: Any) -> Iterator[Any]:
     """The object without each of its fields, and with null in its place."""
     for path in paths(obj):
-        for empty in (False, True):
-            changed = copy.deepcopy(obj)
-            inner = changed
-            for step in path[:-1]:
-                inner = inner[step]
-            if empty and not isinstance(path[-1], int):
-                inner[path[-1]] = None
-            else:
-                del inner[path[-1]]
-            yield changed
+        yield without(obj, path)
+        if not isinstance(path[-1], int):
+            yield with_null(obj, path)
 
 
 def look(objects: list[Any]) -> None:
