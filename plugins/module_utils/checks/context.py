@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ..manifests.identity import labels_of as labels_of
-from ..manifests.identity import name_of
-from ..manifests.identity import namespace_of as namespace_of
+from ..manifests.identity import name_of, namespace_of
 from ..mesh.selectors import Selector
 from ..mesh.spec import MeshSpec
 from .policy_world import Planned, Seen, read

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..authz.analysis_index import View
+from ..manifests.identity import labels_of, namespace_of
 from ..mesh.facts import Labels
 from ..mesh.selectors import selects
 from ..mesh.spec import MODE_LABEL
 from . import found
-from .context import Context, describe, labels_of, namespace_of
+from .context import Context, describe
 from .findings import Outcome, Problem, Severity
 from .snapshot import NETWORK_POLICIES, POD_METADATA, Object
 
