@@ -16,6 +16,7 @@ from .classes import named_accounts
 from .matching import Call
 from .parts import Service
 from .unknowns import Unknown
+from .wording import counted
 from .world import World
 
 _UNNAMED = "default"  # the account that Kubernetes makes in every namespace
@@ -132,7 +133,7 @@ def known_account(world: World, account: tuple[str, str], option: str = "from") 
     same = {f"{at}/{each}" for at, each in world.accounts if at == namespace}
     known = same or {f"{at}/{each}" for at, each in world.accounts}
     raise AmbientError(
-        f"there is no service account {namespace}/{name}", path=option, hint=_hint(f"{namespace}/{name}", known)
+        f"there is no service account {namespace}/{name}", path=option, hint=_hint(f"{namespace}/{name}", known, world)
     )
 
 
@@ -143,7 +144,7 @@ def known_service(world: World, service: tuple[str, str], option: str = "to") ->
         same = {f"{at}/{each}" for at, each in world.services if at == service[0]}
         known = same or {f"{at}/{each}" for at, each in world.services}
         raise AmbientError(
-            f"there is no Service {'/'.join(service)}", path=option, hint=_hint("/".join(service), known)
+            f"there is no Service {'/'.join(service)}", path=option, hint=_hint("/".join(service), known, world)
         )
     return found
 
@@ -153,12 +154,17 @@ def known_namespace(world: World, namespace: str, option: str) -> str:
     inside = {at for at, _name in (*world.services, *world.accounts)}
     if namespace not in world.namespaces and namespace not in inside:
         known = {*world.namespaces, *inside}
-        raise AmbientError(f"there is no namespace {namespace}", path=option, hint=_hint(namespace, known))
+        raise AmbientError(f"there is no namespace {namespace}", path=option, hint=_hint(namespace, known, world))
     return namespace
 
 
-def _hint(word: str, known: set[str]) -> str:
-    return did_you_mean(word, known) if known else "There is none at all: look at what was read"
+def _hint(word: str, known: set[str], world: World) -> str:
+    """The name that was probably meant, or what was read where there is none at all."""
+    if known:
+        return did_you_mean(word, known)
+    read = ", ".join(counted(len(found), kind) for kind, found in sorted(world.objects.items()) if found)
+    then = "Look whether it is the right cluster" if world.live else "Add its manifest to the tree"
+    return f"There is none at all; read were {read or 'no objects'}. {then}"
 
 
 def _address(params: Mapping[str, Any]) -> str | None:

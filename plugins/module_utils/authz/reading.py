@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 
+from ..errors import AmbientError
 from ..manifests.identity import Identity, Object
 from ..manifests.items import Item, load_items
 from ..manifests.normal import merged
 from .shapes import checked
 from .trust import ROOT_NAMESPACE, TRUST_DOMAIN
+from .wording import counted
 from .world import KINDS, World
 
 _THREADS = 8
@@ -33,9 +35,17 @@ def read_cluster(
 def read_tree(paths: Iterable[str], root: str = ROOT_NAMESPACE, trust: str = TRUST_DOMAIN) -> World:
     """The world as it is written in files and folders of manifests. AmbientError with the file that is none.
 
-    What an API server would have refused is an AmbientError with the object and the field.
+    What an API server would have refused is an AmbientError with the object and the field; so are manifests among which
+    nothing is that the world is made of.
     """
-    return World.of(checked(overlay([], load_items(list(paths)).items)), False, root, trust)
+    files = list(paths)
+    items = load_items(files).items
+    world = World.of(checked(overlay([], items)), False, root, trust)
+    if not any(world.objects.values()):
+        what = f"{counted(len(items), 'object')}, none of which says who may call whom" if items else "no object"
+        hint = "Name manifests of Namespaces, Services, what makes their pods, and policies"
+        raise AmbientError(f"holds {what}", path=", ".join(files), hint=hint)
+    return world
 
 
 def overlay(objects: Iterable[Object], items: Iterable[Item]) -> list[Object]:

@@ -17,10 +17,10 @@ def joined(words: Iterable[str]) -> str:
 
 
 def counted(number: int, word: str) -> str:
-    """`1 rule`, `2 rules`, `2 policies`."""
+    """`1 rule`, `2 rules`, `2 policies`, `2 Gateways`."""
     if number == 1:
         return f"1 {word}"
-    return f"{number} {word[:-1]}ies" if word.endswith("y") else f"{number} {word}s"
+    return f"{number} {word[:-1]}ies" if word.endswith("cy") else f"{number} {word}s"
 
 
 def rule_text(rule: Mapping[str, Any]) -> str:

@@ -119,6 +119,28 @@ def test_a_tree_that_is_none_is_named(tmp_path: Path) -> None:
     assert "broken.yaml" in failure("mesh_info", **asked, tree=[str(tmp_path)])
 
 
+def test_manifests_that_say_nothing_are_told_as_such(tmp_path: Path) -> None:
+    file = tmp_path / "empty.yaml"
+    asked: dict[str, Any] = {"query": "matrix", "source": "tree", "tree": [str(file)]}
+    hint = "Name manifests of Namespaces, Services, what makes their pods, and policies"
+    file.write_text("")
+    assert failure("mesh_info", **asked) == f"{file}: holds no object. {hint}"
+    metadata = {"name": "c", "namespace": "shop"}
+    file.write_text(json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}))
+    assert failure("mesh_info", **asked) == f"{file}: holds 1 object, none of which says who may call whom. {hint}"
+
+
+def test_where_there_is_no_such_kind_it_is_told_what_was_read(tmp_path: Path) -> None:
+    file = tmp_path / "some.json"
+    objects = [namespace("shop"), namespace("out"), waypoint(), waypoint("other"), app("web")[1]]
+    file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
+    message = failure("mesh_info", query="can", source="tree", tree=[str(file)], to="shop/cart", **{"from": "shop/web"})
+    assert message == (
+        "to: there is no Service shop/cart. There is none at all; read were 1 Deployment, 2 Gateways, 2 Namespaces. "
+        "Add its manifest to the tree"
+    )
+
+
 @pytest.mark.parametrize(
     "broken",
     [
