@@ -12,8 +12,7 @@ from typing import Any
 from ..authz.matching import says_http
 from ..manifests.items import Item
 from ..mesh.allows import is_allow, target_of
-from ..mesh.bindings import share_pods
-from ..mesh.facts import Attached, Labels, Policy, Workload
+from ..mesh.facts import Attached, Labels, Policy, Workload, share_pods
 from ..mesh.intents import Target, TargetKind
 from ..mesh.survey import ROOT_NAMESPACE
 from ..mesh.waypoints import CLASS

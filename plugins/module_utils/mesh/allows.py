@@ -21,10 +21,11 @@ from .callers import Clients, Sources
 from .facts import Policy
 from .intents import Intent, Jwt, Target, TargetKind
 from .patches import USE_WAYPOINT
+from .places import Attachment, Place, Pods
 from .policies import ALLOW, GATEWAY_GROUP, digest, security_object, selecting
 from .reader import Reader
 from .spec import Allow, MeshSpec, NamespaceSpec
-from .targets import Attachment, Place, Pods, Targets
+from .targets import Targets
 
 INTENT_LABEL = "ambient.alauda.io/intent"
 _LONGEST_VALUE = 63

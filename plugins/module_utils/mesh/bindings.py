@@ -1,13 +1,13 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From declared bindings to the Services and workloads that get a label, and to the pods that stand behind it."""
+"""From declared bindings to the Services and workloads that get a label."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from .facts import Labels, NamespaceFacts, Service, Workload, behind, matches
+from .facts import Labels, NamespaceFacts, Workload, behind
 from .names import did_you_mean
 from .reader import Reader
 from .spec import AccountBinding, MeshSpec, NamespaceSpec, ServiceBinding, WaypointRef
@@ -26,20 +26,6 @@ class Bound:
     selector: Labels
 
 
-@dataclass(frozen=True)
-class Scope:
-    """Pods of a namespace, all or those with the labels.
-
-    Attributes:
-        behind: the waypoints through which they are called.
-        refs: these, and those of pods that may be the same ones: they have to be let in, too.
-    """
-
-    selector: Labels
-    behind: frozenset[WaypointRef]
-    refs: frozenset[WaypointRef]
-
-
 def bound_in(reader: Reader, namespace: NamespaceSpec, mesh: MeshSpec, seen: NamespaceFacts | None) -> list[Bound]:
     """What gets a label of its own in the namespace; what cannot be bound is noted with its path."""
     found: dict[tuple[str, str], Bound] = {}
@@ -55,53 +41,7 @@ def bound_in(reader: Reader, namespace: NamespaceSpec, mesh: MeshSpec, seen: Nam
     bound = list(found.values())
     if seen is None:
         _refuse_unknown_rest(reader, namespace, mesh)
-    _refuse_second_ways(reader, namespace, mesh, seen or NamespaceFacts(), bound)
     return bound
-
-
-def scopes_in(namespace: NamespaceSpec, bound: Iterable[Bound], seen: NamespaceFacts | None) -> list[Scope]:
-    """The pods behind the waypoints of the namespace.
-
-    A lock-down for the whole namespace has to admit each of them, for policies know no "all pods but". Selectors that
-    one pod may fit are widened by each other's waypoints, so that no two policies refuse it together.
-    """
-    if as_a_whole(namespace):
-        return [Scope({}, namespace.waypoints(), namespace.waypoints())]
-    return _widened(_with_waypoint(namespace, bound, seen or NamespaceFacts()))
-
-
-def as_a_whole(namespace: NamespaceSpec) -> bool:
-    """Whether all pods of the namespace stand behind waypoints."""
-    return namespace.waypoint is not None and all(service.waypoint for service in namespace.services)
-
-
-def _with_waypoint(
-    namespace: NamespaceSpec, bound: Iterable[Bound], seen: NamespaceFacts
-) -> list[tuple[Labels, WaypointRef]]:
-    """The pods that are called through a waypoint, by their labels."""
-    found = [(each.selector, each.ref) for each in bound if each.ref and each.selector]
-    if namespace.waypoint:
-        named = {each.name for each in bound if each.kind == "Service"}
-        rest = (service.selector for service in seen.services if service.name not in named)
-        found += [(selector, namespace.waypoint) for selector in rest if selector]
-    return found
-
-
-def _widened(found: Iterable[tuple[Labels, WaypointRef]]) -> list[Scope]:
-    by_selector: dict[tuple[tuple[str, str], ...], set[WaypointRef]] = {}
-    for selector, ref in found:
-        by_selector.setdefault(tuple(sorted(selector.items())), set()).add(ref)
-    scopes = []
-    for key in sorted(by_selector):
-        refs = {ref for other in by_selector if _compatible(key, other) for ref in by_selector[other]}
-        scopes.append(Scope(dict(key), frozenset(by_selector[key]), frozenset(refs)))
-    return scopes
-
-
-def _compatible(one: Iterable[tuple[str, str]], other: Iterable[tuple[str, str]]) -> bool:
-    """Whether a pod may fit both selectors."""
-    wanted = dict(one)
-    return all(wanted.get(key, value) == value for key, value in other)
 
 
 def _services(reader: Reader, namespace: NamespaceSpec, mesh: MeshSpec, seen: NamespaceFacts | None) -> Iterator[Bound]:
@@ -119,7 +59,7 @@ def _services(reader: Reader, namespace: NamespaceSpec, mesh: MeshSpec, seen: Na
                 f"the Service has another selector: {_words(live[binding.name].selector)}",
                 "Correct it, or take it out: it is read from the cluster",
             )
-        if not selector and _locks(mesh, binding.waypoint) and not as_a_whole(namespace):
+        if not selector and _locks(mesh, binding.waypoint) and not namespace.as_a_whole:
             _refuse_unknown_pods(reader, path, binding, seen)
         yield Bound("v1", "Service", binding.name, binding.waypoint, selector)
 
@@ -217,45 +157,6 @@ def _refuse_unknown_rest(reader: Reader, namespace: NamespaceSpec, mesh: MeshSpe
                 "which other Services to lock down is not known without a cluster",
                 f"Say lock_down: false in the entry of {namespace.waypoint}, or bind the others one by one",
             )
-
-
-def _refuse_second_ways(
-    reader: Reader, namespace: NamespaceSpec, mesh: MeshSpec, seen: NamespaceFacts, bound: list[Bound]
-) -> None:
-    """Services that lead to locked pods, and that are called without a waypoint: their callers would be refused."""
-    if as_a_whole(namespace):
-        return
-    locked = [(selector, ref) for selector, ref in _with_waypoint(namespace, bound, seen) if _locks(mesh, ref)]
-    for path, service in _called_directly(namespace, seen, bound):
-        for selector, ref in locked:
-            if share_pods(service.selector, selector, seen.workloads):
-                reader.error(
-                    path,
-                    f"Service {namespace.name}/{service.name} leads to pods behind waypoint {ref}, too, without it: "
-                    "its callers would be refused",
-                    f"Bind it to the waypoint under services, or say lock_down: false in the entry of {ref}",
-                )
-                break
-
-
-def _called_directly(
-    namespace: NamespaceSpec, seen: NamespaceFacts, bound: Iterable[Bound]
-) -> Iterator[tuple[str, Service]]:
-    """The Services that no waypoint stands before, each with the path of what says so."""
-    places = {service.name: f"{namespace.path}.services[{index}]" for index, service in enumerate(namespace.services)}
-    services = {each.name: each for each in bound if each.kind == "Service"}
-    for name, each in services.items():
-        if each.ref is None:
-            yield places[name], Service(name, each.selector)
-    if not namespace.waypoint:
-        yield from ((namespace.path, service) for service in seen.services if service.name not in services)
-
-
-def share_pods(one: Labels, other: Labels, workloads: Iterable[Workload]) -> bool:
-    """Whether two selectors pick the same pods, those that are there or any that could come."""
-    if matches(one, other) or matches(other, one):
-        return True
-    return any(matches(one, workload.labels) and matches(other, workload.labels) for workload in workloads)
 
 
 def _words(labels: Mapping[str, str]) -> str:

@@ -163,6 +163,13 @@ def behind(service: Service, workloads: Iterable[Workload]) -> list[Workload]:
     return [workload for workload in workloads if matches(service.selector, workload.labels)]
 
 
+def share_pods(one: Labels, other: Labels, workloads: Iterable[Workload]) -> bool:
+    """Whether two selectors pick the same pods, those that are there or any that could come."""
+    if matches(one, other) or matches(other, one):
+        return True
+    return any(matches(one, workload.labels) and matches(other, workload.labels) for workload in workloads)
+
+
 def ports_of(service: Service, workloads: Iterable[Workload]) -> dict[int, frozenset[int]]:
     """The numbers of the pods' ports by port of the Service; empty where a named one has no number."""
     pods = list(workloads)

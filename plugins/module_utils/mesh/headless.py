@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..manifests.items import Item
-from .bindings import share_pods
-from .facts import NamespaceFacts, Service, behind, ports_of
+from .facts import NamespaceFacts, Service, behind, ports_of, share_pods
 from .intents import Intent
 from .policies import LOCK_DOWN
 from .reader import Reader

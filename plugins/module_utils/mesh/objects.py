@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ..manifests.items import Item
 from .allows import access_items, as_policies, behind_waypoints
-from .bindings import bound_in, scopes_in
+from .bindings import bound_in
 from .callers import Sources
-from .facts import Facts, Policy
+from .facts import Facts, NamespaceFacts, Policy
 from .parse import ROOT
 from .patches import ROLE, binding_patch, namespace_patches
 from .policies import admitting_items, applying, policy_items, refuse_blind_denials
 from .reader import Reader
+from .scopes import refuse_second_ways, scopes_in
 from .selectors import Selector
 from .spec import MeshSpec, NamespaceSpec
 from .survey import ROOT_NAMESPACE
@@ -84,6 +85,7 @@ def _of(
         return
     seen = facts.of(namespace.name) if facts else None
     bound = bound_in(reader, namespace, mesh, seen)
+    refuse_second_ways(reader, namespace, mesh, seen or NamespaceFacts(), bound)
     yield from (binding_patch(namespace.name, each) for each in bound)
     scopes = scopes_in(namespace, bound, seen)
     yield from policy_items(namespace, mesh, scopes, trust_domain, ROLE)

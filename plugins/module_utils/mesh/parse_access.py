@@ -9,22 +9,18 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from .access_texts import wrong_host, wrong_method, wrong_path, wrong_text
 from .intents import Caller, CallerKind, Intent, Jwt, Target, TargetKind
-from .names import did_you_mean, is_dns_label, is_dns_subdomain
+from .names import is_dns_label, is_dns_subdomain
 from .reader import Reader, shown, type_name
 
 _KEYS = ("to", "from", "ports", "methods", "paths", "hosts", "jwt")
-_METHODS = ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")
 _NARROWING = ("to", "ports", "methods", "paths", "hosts", "jwt")
 _NARROWING_TOKENS = ("audiences", "claims")
 _EXAMPLE = "{to: {service: cart}, from: [{service_account: web}]}"
 _FROM = "[{service_account: web}]"
-_PATH = re.compile(r"\*|/\S*|\*\S+")
-_HOST = re.compile(r"\*|(\*\.?)?[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(\.?\*|:([0-9]{1,5}|\*))?")
 _URL = re.compile(r"https?://[^\s/]+(/\S*)?")
-_TEXT = re.compile(r"\S+")
 _CLAIM = re.compile(r"[^\s\[\]]+")
-_TEMPLATES = re.compile(r"\{\*\*?\}")
 _LONGEST_ACCOUNT = 150  # the names of its policies hold it, and the name of a Service
 _PRIVATE = {"d", "k", "p", "q"}  # of a key that is not public
 
@@ -46,9 +42,9 @@ def _intent(reader: Reader, path: str, value: Any, namespace: str) -> Intent | N
         selector=selector,
         callers=_callers(reader, f"{path}.from", fields, namespace),
         ports=_ports(reader, f"{path}.ports", fields.get("ports")),
-        methods=_texts(reader, f"{path}.methods", fields.get("methods"), "[GET]", _method),
-        paths=_texts(reader, f"{path}.paths", fields.get("paths"), "[/api/*]", _http_path),
-        hosts=_texts(reader, f"{path}.hosts", fields.get("hosts"), "[shop.example]", _host),
+        methods=_texts(reader, f"{path}.methods", fields.get("methods"), "[GET]", wrong_method),
+        paths=_texts(reader, f"{path}.paths", fields.get("paths"), "[/api/*]", wrong_path),
+        hosts=_texts(reader, f"{path}.hosts", fields.get("hosts"), "[shop.example]", wrong_host),
         jwt=_jwt(reader, f"{path}.jwt", fields["jwt"]) if "jwt" in fields else None,
         path=path,
     )
@@ -157,52 +153,13 @@ def _texts(
     return tuple(sorted(found))
 
 
-def _method(text: str) -> tuple[str, str] | None:
-    return (
-        None if text in _METHODS else (f"{shown(text)} is not a method of HTTP", did_you_mean(text.upper(), _METHODS))
-    )
-
-
-def _http_path(text: str) -> tuple[str, str] | None:
-    if not _PATH.fullmatch(text):
-        return f"{shown(text)} is not a path", "Begin it with / or *, such as /api/*"
-    if "?" in text or "#" in text:
-        return f"{shown(text)} is more than a path", "Leave out what follows ? or #: policies do not see it"
-    rest, templates = _TEMPLATES.sub("", text), _TEMPLATES.search(text)
-    if "{" in rest or "}" in rest:
-        return f"{shown(text)} has a brace that is none of {{*}} and {{**}}", "Write /users/{*}/cart"
-    if templates and "*" in rest:
-        return f"{shown(text)} mixes * with {{*}} or {{**}}", "Use one of the two"
-    return _misplaced_star(text) if not templates else None
-
-
-def _host(text: str) -> tuple[str, str] | None:
-    if not _HOST.fullmatch(text):
-        return f"{shown(text)} is not a host", "Write shop.example, *.shop.example or shop.example:8080"
-    return None
-
-
-def _misplaced_star(text: str) -> tuple[str, str] | None:
-    """Istio takes a star for anything at one end of a text; elsewhere it would stand for itself."""
-    both_ends = len(text) > 1 and text[0] == text[-1] == "*"
-    if "*" not in text[1:-1] and not both_ends:
-        return None
-    return f"{shown(text)} has a star that stands for nothing", "Put one * at the beginning or at the end"
-
-
-def _plain(text: str) -> tuple[str, str] | None:
-    if not _TEXT.fullmatch(text):
-        return f"{shown(text)} is empty or has blanks", "Write it without blanks"
-    return _misplaced_star(text)
-
-
 def _jwt(reader: Reader, path: str, value: Any) -> Jwt | None:
     keys = ("issuer", "jwks_uri", "jwks", "audiences", "claims")
     fields = reader.entry(path, value, keys, "{issuer: …, jwks_uri: …}")
     if not fields:
         return None
     issuer, uri, keys_text = (fields.get(key, "") for key in ("issuer", "jwks_uri", "jwks"))
-    if not isinstance(issuer, str) or not _TEXT.fullmatch(issuer) or "*" in issuer:
+    if not isinstance(issuer, str) or wrong_text(issuer) or "*" in issuer:
         message = f"{shown(issuer)} is not an issuer" if issuer else "the issuer is missing"
         reader.error(f"{path}.issuer", message, "Write the claim iss of its tokens, such as https://id.example")
     if bool(uri) == bool(keys_text):
@@ -212,7 +169,7 @@ def _jwt(reader: Reader, path: str, value: Any) -> Jwt | None:
     elif keys_text:
         _check_keys(reader, f"{path}.jwks", keys_text)
     _refuse_nothing(reader, path, value, _NARROWING_TOKENS)
-    audiences = _texts(reader, f"{path}.audiences", fields.get("audiences"), "[shop]", _plain)
+    audiences = _texts(reader, f"{path}.audiences", fields.get("audiences"), "[shop]", wrong_text)
     claims = _claims(reader, f"{path}.claims", fields.get("claims"))
     return Jwt(str(issuer), str(uri), str(keys_text), audiences, claims)
 
@@ -246,5 +203,5 @@ def _claims(reader: Reader, path: str, value: Any) -> dict[str, tuple[str, ...]]
         elif values is None:
             reader.error(f"{path}[{name}]", "nothing where a list is expected", "Write '[admin]'")
         else:
-            found[name] = _texts(reader, f"{path}[{name}]", values, "[admin]", _plain)
+            found[name] = _texts(reader, f"{path}[{name}]", values, "[admin]", wrong_text)
     return found

@@ -17,9 +17,9 @@ from ..manifests import waves
 from ..manifests.identity import Object
 from ..manifests.items import Item
 from ..manifests.labels import own
-from .bindings import Scope
 from .facts import Facts, Labels, NamespaceFacts, Policy
 from .reader import Reader
+from .scopes import Scope
 from .spec import Allow, MeshSpec, NamespaceSpec, WaypointRef
 
 _SECURITY = "security.istio.io/v1"

@@ -183,6 +183,11 @@ class NamespaceSpec:
         """Whether its pods refuse plain text."""
         return self.mtls == "strict" or (self.state.strict and self.mtls != "permissive")
 
+    @property
+    def as_a_whole(self) -> bool:
+        """Whether all its pods stand behind waypoints."""
+        return self.waypoint is not None and all(service.waypoint for service in self.services)
+
     def waypoints(self) -> frozenset[WaypointRef]:
         """Every waypoint that something in the namespace is bound to."""
         bound = [self.waypoint, *(service.waypoint for service in self.services)]

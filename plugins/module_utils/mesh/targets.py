@@ -4,46 +4,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from .bindings import Bound, as_a_whole, share_pods
-from .facts import Labels, NamespaceFacts, Service, behind, ports_of
+from .bindings import Bound
+from .facts import NamespaceFacts, Service, behind, ports_of, share_pods
 from .headless import refuse_past_the_waypoint
 from .intents import Intent, Target, TargetKind
 from .names import did_you_mean
+from .places import Attachment, Place, Pods, Ports, as_said, without_ports
 from .reader import Reader
 from .spec import MeshSpec, NamespaceSpec, WaypointRef
-
-#: The ports of an entry as a proxy sees them; None where nothing of the entry holds there.
-Ports = Callable[[Intent], "tuple[int, ...] | None"]
-
-
-@dataclass(frozen=True)
-class Pods:
-    """Pods at whose ztunnels an entry holds. `locked`: only their waypoint may call them anyway."""
-
-    selector: Labels
-    locked: bool
-    ports: Ports
-
-
-@dataclass(frozen=True)
-class Attachment:
-    """The Service or Gateway at which a waypoint enforces an entry."""
-
-    kind: str
-    name: str
-    ports: Ports
-
-
-@dataclass(frozen=True)
-class Place:
-    """All places at which a target is closed. `past`: its Services whose callers pass no waypoint."""
-
-    pods: tuple[Pods, ...] = ()
-    attachments: tuple[Attachment, ...] = ()
-    past: tuple[Attachment, ...] = ()
 
 
 class Targets:
@@ -117,7 +87,7 @@ class Targets:
             known = {pod for each in self._known_ports(service).values() for pod in each}
             called = [(intent, set(pods.ports(intent) or known)) for intent in intents]
             refuse_past_the_waypoint(self._reader, self._namespace, service.name, ref, called, pods.locked)
-        return Place((pods,), (Attachment("Service", name, _as_said),) if ref else ())
+        return Place((pods,), (Attachment("Service", name, as_said),) if ref else ())
 
     def _known_ports(self, service: Service) -> dict[int, frozenset[int]]:
         return ports_of(service, behind(service, self._seen.workloads if self._seen else ()))
@@ -129,7 +99,7 @@ class Targets:
     def _pod_ports(self, service: Service | None, intents: Sequence[Intent]) -> Ports:
         """From ports of the Service to those of its pods; without a cluster they are taken to be the same."""
         if service is None or self._seen is None:
-            return _as_said
+            return as_said
         known = self._known_ports(service)
         where = f"Service {self._namespace.name}/{service.name}"
         for intent in intents:
@@ -181,7 +151,7 @@ class Targets:
                 what = f"{workload.kind} {self._namespace.name}/{workload.name}"
                 self._reader.error(path, f"pods of {what} have no labels to close them by", "Give them a label")
             selectors[key] = any(self._locks(each.name) for each in services if behind(each, [workload]))
-        pods = tuple(Pods(dict(key), locked, _as_said) for key, locked in sorted(selectors.items()))
+        pods = tuple(Pods(dict(key), locked, as_said) for key, locked in sorted(selectors.items()))
         past = tuple(self._translated(each) for each in services if self._passes(each))
         return Place(pods, tuple(self._translated(each) for each in services if self.way(each.name)), past)
 
@@ -198,7 +168,7 @@ class Targets:
 
     def _of_namespace(self, dummy: Target, intents: Sequence[Intent]) -> Place:
         namespace = self._namespace
-        locked = as_a_whole(namespace) and all(self._mesh.waypoint(ref).lock_down for ref in namespace.waypoints())
+        locked = namespace.as_a_whole and all(self._mesh.waypoint(ref).lock_down for ref in namespace.waypoints())
         services = self._live if self._seen is not None else dict.fromkeys(self._selectors)
         ways = {name: self.way(name) for name in services}
         refs = {ref for ref in (*ways.values(), self.way("")) if ref}
@@ -206,7 +176,7 @@ class Targets:
         if self._seen is None and self.way("") in shared:
             message = f"which Services {self.way('')} stands before is not known without a cluster"
             self._reader.error(f"{intents[0].path}.to", message, "Say which: to: {service: …}")
-        found = [Attachment("Gateway", ref.name, _no_ports) for ref in sorted(refs - shared)]
+        found = [Attachment("Gateway", ref.name, without_ports) for ref in sorted(refs - shared)]
         ported = [intent for intent in intents if intent.ports]
         for name, ref in sorted(ways.items(), key=lambda each: each[0]):
             service = self._live.get(name)
@@ -215,11 +185,11 @@ class Targets:
             found.append(self._translated(service, ref not in shared) if service else self._unknown_ports(name, ported))
         if self._seen is None and refs and not services:
             self._unknown_ports("", ported)
-        return Place((Pods({}, locked, _as_said),), tuple(found), tuple(self._past()))
+        return Place((Pods({}, locked, as_said),), tuple(found), tuple(self._past()))
 
     def _past(self) -> Iterator[Attachment]:
         if self._seen is None:
-            yield from (Attachment("Service", name, _as_said) for name in self._selectors if not self.way(name))
+            yield from (Attachment("Service", name, as_said) for name in self._selectors if not self.way(name))
             return
         for service in self._seen.services:
             if service.selector and self._passes(service):
@@ -229,7 +199,7 @@ class Targets:
         for intent in ported:
             message = "which ports of the Services lead to these of the pods is not known without a cluster"
             self._reader.error(f"{intent.path}.ports", message, "Say it for each Service: to: {service: …}")
-        return Attachment("Service", name, _as_said)
+        return Attachment("Service", name, as_said)
 
     def _is_own(self, ref: WaypointRef) -> bool:
         """Whether nobody else is called through it: what is attached to the Gateway holds for all that it serves."""
@@ -263,11 +233,3 @@ class Targets:
                     message = f"{where} leads to the same pods, and everybody may call it"
                     hint = f"Say who may call it, too: to: {{service: {service.name}}}"
                     self._reader.error(f"{paths[target]}.to", message, hint)
-
-
-def _as_said(intent: Intent) -> tuple[int, ...] | None:
-    return intent.ports
-
-
-def _no_ports(intent: Intent) -> tuple[int, ...] | None:
-    return None if intent.ports else ()
