@@ -11,9 +11,10 @@ from typing import Any
 import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible.utils.vars import load_extra_vars
 
 from ..module_utils.errors import AmbientError
-from ..module_utils.variables import CONNECTION, PREFIX, misspelt, problems
+from ..module_utils.variables import CONNECTION, PREFIX, misspelt, mistaken, not_taken, problems
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 GIVEN = object()
@@ -31,7 +32,7 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         given = task_vars or {}
         try:
-            roles = self._roles()
+            roles = self._list("roles")
             specs = _specs(roles)
             known = set(_specs(path.parts[-3] for path in ROLES.glob("*/meta/argument_specs.yml")))
             known |= {PREFIX + option for option in CONNECTION}
@@ -42,17 +43,30 @@ class ActionModule(ActionBase):
             wrong += problems(
                 {name: spec for name, spec in specs.items() if name in values or name not in given}, values
             )
+            wrong += self._extra()
         except AmbientError as error:
             wrong = [error]
         if wrong:
             raise AnsibleActionFail("\n".join(map(str, wrong)))
         return {**result, "changed": False, "checked": sorted(values)}
 
-    def _roles(self) -> list[str]:
-        roles = self._task.args.get("roles")
-        if not isinstance(roles, list) or set(self._task.args) != {"roles"}:
-            raise AmbientError("takes a list of role names and nothing else", path="alauda.ambient.variables: roles")
-        return roles
+    def _list(self, option: str) -> list[str]:
+        found = self._task.args.get(option)
+        if not isinstance(found, list) or set(self._task.args) - {"roles", "extra"}:
+            raise AmbientError(
+                "takes a list of names, beside it only roles", path=f"alauda.ambient.variables: {option}"
+            )
+        return found
+
+    def _extra(self) -> list[AmbientError]:
+        """What was given by -e and is none of the names in `extra`: mistakes; others are only warned of."""
+        if "extra" not in self._task.args:
+            return []
+        known, given = self._list("extra"), load_extra_vars(self._loader)
+        wrong = mistaken(known, given)
+        if not wrong and (left := not_taken(known, given)):
+            self._display.warning(f"not looked at: -e {', '.join(left)}. The playbook takes {', '.join(known)}")
+        return wrong
 
     def _evaluate(self, name: str, value: Any) -> Any:
         try:

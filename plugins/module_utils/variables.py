@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -26,6 +26,8 @@ CONNECTION = (
     "impersonate_user",
     "impersonate_groups",
 )
+_OF_OTHERS = ("ansible_", "awx_", "tower_")
+_ALIKE = 0.75
 WORDS = {"true", "false", "yes", "no", "on", "off", "1", "0"}
 
 
@@ -61,11 +63,27 @@ def misspelt(known: set[str], given: set[str]) -> list[AmbientError]:
     found = []
     for name in sorted(given - known):
         bare = [other.removeprefix(PREFIX) for other in sorted(known)]
-        close = get_close_matches(name.removeprefix(PREFIX), bare, n=1, cutoff=0.75) if name.startswith(PREFIX) else []
+        close = (
+            get_close_matches(name.removeprefix(PREFIX), bare, n=1, cutoff=_ALIKE) if name.startswith(PREFIX) else []
+        )
         if close:
             hint = f"Did you mean {PREFIX}{close[0]}? Names that start with {PREFIX} belong to the collection"
             found.append(AmbientError("no role knows this variable", path=name, hint=hint))
     return found
+
+
+def mistaken(known: Collection[str], given: Collection[str]) -> list[AmbientError]:
+    """Names that nothing takes and that look like one of `known`."""
+    found = []
+    for name in sorted(set(given) - set(known)):
+        if close := get_close_matches(name, sorted(known), n=1, cutoff=_ALIKE):
+            found.append(AmbientError("the playbook does not take it", path=name, hint=f"Did you mean {close[0]}?"))
+    return found
+
+
+def not_taken(known: Collection[str], given: Collection[str]) -> list[str]:
+    """Names that nothing takes; those that Ansible, AWX and the collection have for themselves are not among them."""
+    return sorted(name for name in set(given) - set(known) if not name.startswith((PREFIX, *_OF_OTHERS)))
 
 
 def _mapping(specs: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any], path: str) -> Iterator[AmbientError]:

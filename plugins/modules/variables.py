@@ -22,6 +22,12 @@ options:
     type: list
     elements: str
     required: true
+  extra:
+    description:
+      - Names of the other variables that the playbook takes by C(-e). One that is spelt almost like these is refused,
+        and of any other that is given there a warning says that nothing looks at it. Not looked at without this option.
+    type: list
+    elements: str
 """
 
 EXAMPLES = r"""

@@ -89,6 +89,18 @@ def test_a_bad_question_ends_in_one_error(part: World, playbook: str, given: dic
     assert "Traceback" not in outcome.text
 
 
+def test_a_variable_that_nobody_looks_at_is_told(part: World) -> None:
+    asked = {"from": "shop/web", "to": "shop/cart"}
+    outcome = ask(part, "can", **asked, methd="GET", form="shop/web")
+    assert outcome.status != 0
+    (error,) = outcome.errors
+    assert "form: the playbook does not take it. Did you mean from?" in error
+    assert "methd: the playbook does not take it. Did you mean method?" in outcome.text
+    other = ask(part, "can", **asked, verb="GET")
+    assert other.status == 0, other.text
+    assert "not looked at: -e verb. The playbook takes from, to, port," in " ".join(other.text.split())
+
+
 def test_a_cluster_is_asked_and_nothing_is_written(part: World) -> None:
     before = len(part.api.writes())
     outcome = play(part, "alauda.ambient.explain", {**part.good, "of": "kube-system"})

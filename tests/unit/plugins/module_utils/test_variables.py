@@ -4,11 +4,20 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.alauda.ambient.plugins.module_utils.variables import misspelt, problems
+import yaml
+from ansible_collections.alauda.ambient.plugins.module_utils.variables import (
+    misspelt,
+    mistaken,
+    not_taken,
+    problems,
+)
 
+CHECKOUT = Path(__file__).resolve().parents[4]
 SPECS: dict[str, dict[str, Any]] = {
     "ambient_version": {"type": "str", "required": True, "description": "Istio's version, such as V(1.31.0)."},
     "ambient_platform": {"type": "str", "choices": ["kind", "k3s"], "default": "kind"},
@@ -104,3 +113,26 @@ def test_a_name_almost_like_a_known_one_is_refused() -> None:
 @pytest.mark.parametrize("name", ["ambient_office_hours", "plattform", "my_ambient_version"])
 def test_other_names_are_left_alone(name: str) -> None:
     assert misspelt(set(SPECS), {name}) == []
+
+
+def test_a_variable_of_the_command_line_almost_like_one_that_is_taken_is_refused() -> None:
+    known = ["from", "to", "method", "path", "headers"]
+    assert [str(error) for error in mistaken(known, ["form", "to", "methd", "header", "env", "tp"])] == [
+        "form: the playbook does not take it. Did you mean from?",
+        "header: the playbook does not take it. Did you mean headers?",
+        "methd: the playbook does not take it. Did you mean method?",
+    ]
+
+
+def test_others_that_nothing_takes_are_named_but_not_those_of_others() -> None:
+    given = ["from", "verb", "env", "ambient_context", "ansible_user", "awx_job_id", "tower_job_id"]
+    assert not_taken(["from", "to"], given) == ["env", "verb"]
+
+
+@pytest.mark.parametrize("playbook", ["can", "explain"])
+def test_the_playbooks_of_questions_name_all_that_they_take(playbook: str) -> None:
+    (play,) = yaml.safe_load((CHECKOUT / f"playbooks/{playbook}.yml").read_text())
+    (asked,) = (task["alauda.ambient.mesh_info"] for task in play["tasks"])
+    used = set(re.findall(r"{{ (\w+) \| default\(omit\)|if (\w+) ", " ".join(asked.values())))
+    names = {name for pair in used for name in pair if name and not name.startswith("ambient_")}
+    assert set(play["pre_tasks"][0]["alauda.ambient.variables"]["extra"]) == names
