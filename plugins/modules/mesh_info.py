@@ -11,7 +11,7 @@ version_added: 0.1.0
 author: Alauda Service Mesh team (@alauda)
 description:
   - Reads Services, what stands behind them, waypoints and policies, from the cluster or from a tree of manifests, and
-    answers from them. Reads only: LISTs and the ConfigMap of istiod, and nothing at all for a tree.
+    answers from them. Only reads, by LISTs and a GET of the ConfigMap of istiod, and asks no cluster about a tree.
   - C(can) says whether a service account may call a Service, which rule of which policy decides, and where it is
     enforced. C(matrix) says it for all service accounts and the Services of a namespace or of the mesh. C(explain) says
     in the words of a person where a namespace, a Service or a pod stands, and what to do next.
