@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from ..manifests.identity import Object
+from ..manifests.identity import Object, name_of, namespace_or_default
 from ..mesh.facts import Labels
 from ..mesh.patches import NO_WAYPOINT, USE_WAYPOINT, USE_WAYPOINT_NAMESPACE
 from ..mesh.spec import WaypointRef
-from .parts import Policy, Service, Waypoint, Workload, name_of, namespace_of
+from .parts import Policy, Service, Waypoint, Workload
 from .world import World
 
 GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
@@ -138,7 +138,7 @@ class View:
     @cached_property
     def gateways(self) -> Mapping[tuple[str, str], Object]:
         """Every Gateway by namespace and name, waypoints among them."""
-        return {(namespace_of(obj), name_of(obj)): obj for obj in self.world.all("Gateway")}
+        return {(namespace_or_default(obj), name_of(obj)): obj for obj in self.world.all("Gateway")}
 
     @cached_property
     def accounts(self) -> frozenset[tuple[str, str]]:

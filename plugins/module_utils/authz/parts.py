@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..manifests.identity import Object
+from ..manifests.identity import Object, labels_of, name_of, namespace_or_default
 from ..mesh.facts import Labels
 from ..mesh.selectors import selects
 from ..mesh.spec import Serves, WaypointRef
@@ -124,22 +124,6 @@ class Policy:
         return f"AuthorizationPolicy {self.namespace}/{self.name}"
 
 
-def name_of(obj: Object) -> str:
-    """The name of an object."""
-    return str((obj.get("metadata") or {}).get("name", ""))
-
-
-def namespace_of(obj: Object) -> str:
-    """The namespace of an object; `default` where a manifest leaves it out."""
-    return str((obj.get("metadata") or {}).get("namespace") or "default")
-
-
-def labels_of(obj: Object) -> Labels:
-    """The labels of an object."""
-    labels: Labels = (obj.get("metadata") or {}).get("labels") or {}
-    return labels
-
-
 def is_waypoint(gateway: Object) -> bool:
     """Whether a Gateway is a waypoint: of a class of Istio's for them, or of another with their listener."""
     name = (gateway.get("spec") or {}).get("gatewayClassName")
@@ -180,7 +164,7 @@ def service_of(obj: Object) -> Service:
     headless = spec.get("clusterIP") == "None"
     no_tcp = bool(spec.get("ports")) and not ports
     selector = spec.get("selector") or {}
-    return Service(namespace_of(obj), name_of(obj), selector, ports, labels_of(obj), headless, no_tcp)
+    return Service(namespace_or_default(obj), name_of(obj), selector, ports, labels_of(obj), headless, no_tcp)
 
 
 def _ports(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -193,7 +177,9 @@ def workload_of(kind: str, obj: Object) -> Workload:
     spec = template.get("spec") or {}
     account = str(spec.get("serviceAccountName") or "default")
     host = bool(spec.get("hostNetwork"))
-    return Workload(kind, namespace_of(obj), name_of(obj), account, labels_of(template), host, _named_ports(spec))
+    return Workload(
+        kind, namespace_or_default(obj), name_of(obj), account, labels_of(template), host, _named_ports(spec)
+    )
 
 
 def _named_ports(spec: Mapping[str, Any]) -> dict[str, int]:
@@ -209,7 +195,7 @@ def _named_ports(spec: Mapping[str, Any]) -> dict[str, int]:
 
 def waypoint_of(obj: Object, live: bool) -> Waypoint:
     """The waypoint that a Gateway describes. `live`: its status counts."""
-    ref = WaypointRef(namespace_of(obj), name_of(obj))
+    ref = WaypointRef(namespace_or_default(obj), name_of(obj))
     word = labels_of(obj).get(_SERVES, Serves.SERVICE.value)
     serves = Serves(word) if word in [each.value for each in Serves] else Serves.SERVICE
     status, _reason, _message = conditions_of(obj).get("Programmed", ("", "", ""))
@@ -239,7 +225,7 @@ def policy_of(obj: Object) -> Policy:
     spec = obj.get("spec") or {}
     annotations = (obj.get("metadata") or {}).get("annotations") or {}
     return Policy(
-        namespace_of(obj),
+        namespace_or_default(obj),
         name_of(obj),
         str(spec.get("action") or "ALLOW"),
         selector_of(obj),

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..manifests.identity import Object
-from .parts import Workload, name_of, namespace_of, selector_of
+from ..manifests.identity import Object, name_of, namespace_or_default
+from .parts import Workload, selector_of
 from .world import World
 
 STRICT = "STRICT"
@@ -35,7 +35,7 @@ class PeerAuthentications:
         self._root = world.root
         self._of: dict[str, list[Object]] = {}
         for obj in sorted(world.all("PeerAuthentication"), key=_age):
-            self._of.setdefault(namespace_of(obj), []).append(obj)
+            self._of.setdefault(namespace_or_default(obj), []).append(obj)
 
     def at(self, workload: Workload, port: int) -> Mode:
         """What holds at a port of the workload's pods; 0: at a port that nothing is said about."""
@@ -79,4 +79,4 @@ def _mode(mtls: Any) -> str:
 
 
 def _as_mode(obj: Object, mtls: Any) -> Mode:
-    return Mode(_mode(mtls) == STRICT, f"PeerAuthentication {namespace_of(obj)}/{name_of(obj)}")
+    return Mode(_mode(mtls) == STRICT, f"PeerAuthentication {namespace_or_default(obj)}/{name_of(obj)}")

@@ -8,8 +8,8 @@ from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..manifests.identity import Object
-from .parts import MAKERS, Workload, is_of_a_gateway, labels_of, name_of, namespace_of, workload_of
+from ..manifests.identity import Object, labels_of, name_of, namespace_or_default
+from .parts import MAKERS, Workload, is_of_a_gateway, workload_of
 
 _HASH = "pod-template-hash"
 _ENDED = ("Succeeded", "Failed")
@@ -27,7 +27,7 @@ def apart(pods: Iterable[Object], deployments: Collection[tuple[str, str]]) -> l
         if is_of_a_gateway(pod) or _is_made(pod, owner, deployments) or not _runs(pod, owner):
             continue
         kind, name = str(owner.get("kind", "Pod")), str(owner.get("name", name_of(pod)))
-        groups.setdefault((namespace_of(pod), kind, name), {}).setdefault(_likeness(pod), pod)
+        groups.setdefault((namespace_or_default(pod), kind, name), {}).setdefault(_likeness(pod), pod)
     return [each for (_space, kind, name), alike in groups.items() for each in _workloads(kind, name, alike.values())]
 
 
@@ -49,7 +49,7 @@ def _is_made(pod: Object, owner: Mapping[str, Any], deployments: Collection[tupl
     if owner.get("kind") != "ReplicaSet":
         return owner.get("kind") in MAKERS
     deployment, dash, suffix = str(owner.get("name")).rpartition("-")
-    return bool(dash) and suffix == labels_of(pod).get(_HASH) and (namespace_of(pod), deployment) in deployments
+    return bool(dash) and suffix == labels_of(pod).get(_HASH) and (namespace_or_default(pod), deployment) in deployments
 
 
 def _runs(pod: Object, owner: Mapping[str, Any]) -> bool:

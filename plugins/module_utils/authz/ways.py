@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 
+from ..manifests.identity import name_of, namespace_or_default
 from ..mesh.patches import INGRESS_USE_WAYPOINT, USE_WAYPOINT
 from ..mesh.sidecars import NAMESPACE_INJECTION, POD_INJECTION, asks_of_namespace, asks_of_pod
 from ..mesh.spec import WaypointRef
-from .parts import Policy, Service, Target, Workload, is_waypoint, name_of, namespace_of
+from .parts import Policy, Service, Target, Workload, is_waypoint
 from .tokens import looked_at, needs_token
 from .world import World
 
@@ -132,7 +133,7 @@ class Ways:
         for obj in self.world.all("Gateway"):
             name = name_of(obj)
             suffix = "" if is_waypoint(obj) else f"-{(obj.get('spec') or {}).get('gatewayClassName', '')}"
-            found.add((namespace_of(obj), f"{name}{suffix}"))
+            found.add((namespace_or_default(obj), f"{name}{suffix}"))
         return frozenset(found)
 
     def _without_pods(self, namespace: str, account: str) -> Caller:

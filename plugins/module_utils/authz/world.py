@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ..manifests.identity import Object
+from ..manifests.identity import Object, labels_of, name_of, namespace_or_default
 from ..mesh.facts import Labels, matches
 from ..mesh.patches import NO_WAYPOINT, USE_WAYPOINT, USE_WAYPOINT_NAMESPACE
 from ..mesh.spec import MODE_AMBIENT, MODE_LABEL, WaypointRef
@@ -23,9 +23,6 @@ from .parts import (
     Workload,
     is_of_a_gateway,
     is_waypoint,
-    labels_of,
-    name_of,
-    namespace_of,
     policy_of,
     service_of,
     targets_of,
@@ -98,7 +95,7 @@ class World:
     def workloads_in(self) -> Mapping[str, Sequence[Workload]]:
         """By namespace: what makes pods, and pods that something else or nothing makes; gateways are not among them."""
         made = [workload_of(kind, obj) for kind in MAKERS for obj in self.all(kind) if not is_of_a_gateway(obj)]
-        deployments = {(namespace_of(obj), name_of(obj)) for obj in self.all("Deployment")}
+        deployments = {(namespace_or_default(obj), name_of(obj)) for obj in self.all("Deployment")}
         return _grouped([*made, *apart(self.all("Pod"), deployments)])
 
     @cached_property
@@ -122,7 +119,7 @@ class World:
     def token_places(self) -> frozenset[tuple[str, Target]]:
         """Namespace and target of all to which a RequestAuthentication with rules is attached."""
         return frozenset(
-            (namespace_of(obj), target)
+            (namespace_or_default(obj), target)
             for obj in self.all("RequestAuthentication")
             if (obj.get("spec") or {}).get("jwtRules")
             for target in targets_of(obj)
@@ -131,14 +128,14 @@ class World:
     @cached_property
     def accounts(self) -> frozenset[tuple[str, str]]:
         """Every service account, by namespace and name; what pods run as is one, too."""
-        there = {(namespace_of(obj), name_of(obj)) for obj in self.all("ServiceAccount")}
+        there = {(namespace_or_default(obj), name_of(obj)) for obj in self.all("ServiceAccount")}
         used = {(each.namespace, each.account) for group in self.workloads_in.values() for each in group}
         return frozenset(there | used)
 
     def pod(self, namespace: str, name: str) -> Workload | None:
         """A pod, whatever has made it."""
         for obj in self.all("Pod"):
-            if (namespace_of(obj), name_of(obj)) == (namespace, name):
+            if (namespace_or_default(obj), name_of(obj)) == (namespace, name):
                 return workload_of("Pod", obj)
         return None
 

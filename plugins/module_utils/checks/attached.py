@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from ..authz.analysis_index import View
-from ..authz.parts import Policy, Service, Target, is_waypoint, name_of, namespace_of, targets_of
+from ..authz.parts import Policy, Service, Target, is_waypoint, targets_of
+from ..manifests.identity import name_of, namespace_or_default
 from ..mesh.names import did_you_mean
 from ..mesh.spec import WaypointRef
 from .findings import Problem, Severity
@@ -54,7 +55,8 @@ def dry_run_at_ztunnel(view: View) -> Iterator[Problem]:
 def targets_exist(view: View) -> Iterator[Problem]:
     """AMB0704: a policy that is attached to nothing is enforced by nobody."""
     services, entries = (
-        {(namespace_of(obj), name_of(obj)) for obj in view.world.all(kind)} for kind in ("Service", "ServiceEntry")
+        {(namespace_or_default(obj), name_of(obj)) for obj in view.world.all(kind)}
+        for kind in ("Service", "ServiceEntry")
     )
     elsewhere = _gateways_by_name(view)
     for kind, where, name, target in _targets(view):
@@ -87,7 +89,7 @@ def _targets(view: View) -> Iterator[tuple[str, str, str, Target]]:
     for kind in _ATTACHED:
         for obj in view.world.all(kind):
             for target in dict.fromkeys(targets_of(obj)):
-                yield kind, namespace_of(obj), name_of(obj), target
+                yield kind, namespace_or_default(obj), name_of(obj), target
 
 
 def _gateways_by_name(view: View) -> dict[str, list[str]]:

@@ -10,19 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..authz.analysis_index import View
-from ..authz.parts import (
-    WAYPOINT_CLASS,
-    Policy,
-    Target,
-    Workload,
-    is_waypoint,
-    name_of,
-    namespace_of,
-    selector_of,
-    targets_of,
-)
+from ..authz.parts import WAYPOINT_CLASS, Policy, Target, Workload, is_waypoint, selector_of, targets_of
 from ..authz.tokens import looked_at, needs_token
-from ..manifests.identity import Object
+from ..manifests.identity import Object, name_of, namespace_or_default
 from ..mesh.facts import Labels
 from ..mesh.spec import WaypointRef
 from .attached import missing
@@ -52,7 +42,7 @@ class PeerAuthentication:
         spec = obj.get("spec") or {}
         ports = {str(port): _mode(each) for port, each in (spec.get("portLevelMtls") or {}).items()}
         created = str((obj.get("metadata") or {}).get("creationTimestamp") or "")
-        where = namespace_of(obj), name_of(obj)
+        where = namespace_or_default(obj), name_of(obj)
         return cls(*where, selector_of(obj) or None, _mode(spec.get("mtls")), ports, created)
 
     def age(self) -> tuple[bool, str, str]:
@@ -192,7 +182,7 @@ def _looks(view: View, policy: Policy, target: Target) -> bool:
 def by_selector(view: View, kind: str, objects: Iterable[Object], effect: str) -> Iterator[Problem]:
     """Those of the objects that are about captured pods, by a selector or as a whole, and so about nobody."""
     for obj in objects:
-        where, selector = namespace_of(obj), selector_of(obj)
+        where, selector = namespace_or_default(obj), selector_of(obj)
         if targets_of(obj) or not view.at_ztunnel(where, selector):
             continue
         yield Problem(

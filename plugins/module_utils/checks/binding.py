@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..authz.analysis_index import GATEWAY_NAME, View
-from ..authz.parts import is_waypoint, labels_of, name_of, namespace_of
+from ..authz.parts import is_waypoint
+from ..manifests.identity import labels_of, name_of, namespace_or_default
 from ..mesh.facts import Labels
 from ..mesh.names import did_you_mean
 from ..mesh.patches import NO_WAYPOINT, USE_WAYPOINT, USE_WAYPOINT_NAMESPACE
@@ -42,7 +43,7 @@ def bound(view: View) -> Iterator[Bound]:
         for workload in group:
             yield from _bound(workload.kind, workload.namespace, workload.name, workload.labels)
     for obj in view.world.all("ServiceEntry"):
-        yield from _bound("ServiceEntry", namespace_of(obj), name_of(obj), labels_of(obj))
+        yield from _bound("ServiceEntry", namespace_or_default(obj), name_of(obj), labels_of(obj))
 
 
 def _bound(kind: str, namespace: str, name: str, labels: Labels) -> Iterator[Bound]:
@@ -100,7 +101,7 @@ def waypoint_takes_it(view: View) -> Iterator[Problem]:
 def waypoint_has_a_second(view: View) -> Iterator[Problem]:
     """AMB0735: while the only pod of a waypoint is away, nothing behind it can be called."""
     deployments = {
-        (namespace_of(obj), labels_of(obj).get(GATEWAY_NAME, "")): obj
+        (namespace_or_default(obj), labels_of(obj).get(GATEWAY_NAME, "")): obj
         for obj in view.world.all("Deployment")
         if GATEWAY_NAME in labels_of(obj)
     }

@@ -11,7 +11,8 @@ from ..authz.analysis_index import View, target_ports
 from ..authz.analysis_rules import conditions, namespace_in, sources, values
 from ..authz.deciding import decide
 from ..authz.matching import Call, Proxy, Rule
-from ..authz.parts import Service, is_waypoint, name_of, namespace_of
+from ..authz.parts import Service, is_waypoint
+from ..manifests.identity import name_of, namespace_or_default
 from ..mesh.patches import INGRESS_USE_WAYPOINT
 from ..mesh.sidecars import asks_of_namespace
 from ..mesh.spec import WaypointRef
@@ -127,7 +128,7 @@ def _namespaces_of(rule: Rule, namespace: str) -> Iterator[str]:
 def ports_stay_shut(view: View) -> Iterator[Problem]:
     """AMB0736: whoever may come by HBONE may come to every port; a NetworkPolicy does not see which."""
     for obj in view.others.get("NetworkPolicy", ()):
-        where = namespace_of(obj)
+        where = namespace_or_default(obj)
         if where not in view.enrolled or not INGRESS.concerns(obj):
             continue
         named = {str(port.get("port")) for rule in INGRESS.rules_of(obj) for port in rule.get("ports") or []}

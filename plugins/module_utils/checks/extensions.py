@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..authz.analysis_index import View
-from ..authz.parts import WAYPOINT_CLASS, is_waypoint, name_of, namespace_of, selector_of, targets_of
-from ..manifests.identity import Object
+from ..authz.parts import WAYPOINT_CLASS, is_waypoint, selector_of, targets_of
+from ..manifests.identity import Object, name_of, namespace_or_default
 from ..mesh.facts import Labels
 from .authentication import by_selector
 from .findings import Problem, Severity
@@ -32,7 +32,7 @@ def plugins_run(view: View) -> Iterator[Problem]:
 def proxies_are_there(view: View) -> Iterator[Problem]:
     """AMB0743: EnvoyFilters change proxies that pods in ambient mode do not have; Telemetries select none."""
     for obj in view.others.get("EnvoyFilter", ()):
-        name = f"EnvoyFilter {namespace_of(obj)}/{name_of(obj)}"
+        name = f"EnvoyFilter {namespace_or_default(obj)}/{name_of(obj)}"
         if targets_of(obj):
             if waypoint := _waypoint_changed_by(view, obj):
                 yield Problem(
@@ -41,14 +41,14 @@ def proxies_are_there(view: View) -> Iterator[Problem]:
                     "Look at it again with each upgrade; say it by a route, a policy or a Telemetry where you can",
                     Severity.INFO,
                 )
-        elif view.at_ztunnel(namespace_of(obj), _labels(obj)) and not _may_be_for_gateways(view, obj):
+        elif view.at_ztunnel(namespace_or_default(obj), _labels(obj)) and not _may_be_for_gateways(view, obj):
             hint = "Take it away; what it did may be said by a route or a policy at a waypoint"
             yield Problem(name, _FOR_NOBODY, hint)
     for obj in view.others.get("Telemetry", ()):
         selector = selector_of(obj)
-        if selector and not targets_of(obj) and view.at_ztunnel(namespace_of(obj), selector):
+        if selector and not targets_of(obj) and view.at_ztunnel(namespace_or_default(obj), selector):
             yield Problem(
-                f"Telemetry {namespace_of(obj)}/{name_of(obj)}",
+                f"Telemetry {namespace_or_default(obj)}/{name_of(obj)}",
                 _FOR_NOBODY,
                 "Attach it by targetRefs to the waypoint's Gateway, or take the selector off",
             )
@@ -61,16 +61,16 @@ def _labels(envoy_filter: Object) -> Labels:
 
 def _may_be_for_gateways(view: View, envoy_filter: Object) -> bool:
     """Whether it names no pods, where there may be a gateway for ingress."""
-    where = namespace_of(envoy_filter)
+    where = namespace_or_default(envoy_filter)
     others = (place for place, obj in view.gateways.items() if not is_waypoint(obj))
     return not _labels(envoy_filter) and (where == view.world.root or any(place[0] == where for place in others))
 
 
 def _waypoint_changed_by(view: View, obj: Object) -> str:
     for target in targets_of(obj):
-        gateway = view.gateways.get((namespace_of(obj), target.name)) if target.kind == "Gateway" else None
+        gateway = view.gateways.get((namespace_or_default(obj), target.name)) if target.kind == "Gateway" else None
         if gateway is not None and is_waypoint(gateway):
-            return f"waypoint {namespace_of(obj)}/{target.name}"
-        if (target.kind, target.name, namespace_of(obj)) == ("GatewayClass", WAYPOINT_CLASS, view.world.root):
+            return f"waypoint {namespace_or_default(obj)}/{target.name}"
+        if (target.kind, target.name, namespace_or_default(obj)) == ("GatewayClass", WAYPOINT_CLASS, view.world.root):
             return "every waypoint"
     return ""

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from ..authz.analysis_index import GATEWAY_NAME, View, own_waypoint, target_ports
 from ..authz.analysis_rules import conditions, operations, values
 from ..authz.matching import Rule
-from ..authz.parts import Policy, Workload, conditions_of, labels_of, name_of, namespace_of, selector_of, targets_of
+from ..authz.parts import Policy, Workload, conditions_of, selector_of, targets_of
+from ..manifests.identity import labels_of, name_of, namespace_or_default
 from . import attached, binding, misread
 from .findings import Problem, Severity
 
@@ -89,10 +90,10 @@ def selectors_select(view: View) -> Iterator[Problem]:
     """AMB0731: a selector that fits no pod is often a slip."""
     worn: dict[str, set[tuple[str, str]]] = defaultdict(set)  # by pods of any maker
     for pod in view.world.all("Pod"):
-        worn[namespace_of(pod)].update(labels_of(pod).items())
+        worn[namespace_or_default(pod)].update(labels_of(pod).items())
     for kind in _SELECTING:
         for obj in view.world.all(kind):
-            where, selector = namespace_of(obj), selector_of(obj)
+            where, selector = namespace_or_default(obj), selector_of(obj)
             if not selector or targets_of(obj) or GATEWAY_NAME in selector or where not in view.enrolled:
                 continue
             if not view.selected(where, selector) and not selector.items() <= worn[where]:
@@ -104,7 +105,7 @@ def selectors_select(view: View) -> Iterator[Problem]:
 def no_sidecar_resources(view: View) -> Iterator[Problem]:
     """AMB0732: what a sidecar would see of the mesh is nothing to ztunnel."""
     for obj in view.others.get("Sidecar", ()):
-        where = namespace_of(obj)
+        where = namespace_or_default(obj)
         if view.world.enrolled(where):
             message = f"has no effect: namespace {where} is in ambient mode, and its pods have no sidecars"
             yield Problem(f"Sidecar {where}/{name_of(obj)}", message, "Take it away; policies say who may call whom")
@@ -113,7 +114,7 @@ def no_sidecar_resources(view: View) -> Iterator[Problem]:
 def wildcard_hosts_have_a_waypoint(view: View) -> Iterator[Problem]:
     """AMB0733: ztunnel cannot tell one host behind a star from another."""
     for obj in view.world.all("ServiceEntry"):
-        where, spec = namespace_of(obj), obj.get("spec") or {}
+        where, spec = namespace_or_default(obj), obj.get("spec") or {}
         stars = [str(host) for host in spec.get("hosts") or [] if str(host).startswith("*")]
         if not stars or where not in view.enrolled:
             continue
@@ -128,7 +129,7 @@ def istiod_accepts(view: View) -> Iterator[Problem]:
     """AMB0734: what istiod reports and nothing else here explains."""
     asleep = {str(policy) for policy in view.world.policies if policy.dry_run}  # refused for ztunnel, as AMB0703 says
     refused = [
-        (f"{kind} {namespace_of(obj)}/{name_of(obj)}", condition, reason, message)
+        (f"{kind} {namespace_or_default(obj)}/{name_of(obj)}", condition, reason, message)
         for kind, conditions_looked_at in _LOOKED_AT
         for obj in view.world.all(kind)
         for condition, (status, reason, message) in conditions_of(obj).items()

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..authz.analysis_index import View
-from ..authz.parts import Service, name_of, namespace_of
-from ..manifests.identity import Object
+from ..authz.parts import Service
+from ..manifests.identity import Object, name_of, namespace_or_default
 from .attached import missing, why_no_waypoint
 from .findings import Problem, Severity
 
@@ -71,7 +71,7 @@ def connection_routes(view: View) -> Iterator[Route]:
 
 
 def _route(kind: str, obj: Object) -> Route:
-    where, spec = namespace_of(obj), obj.get("spec") or {}
+    where, spec = namespace_or_default(obj), obj.get("spec") or {}
     parents = [each for each in spec.get("parentRefs") or [] if isinstance(each, Mapping)]
     rules = [each for each in spec.get("rules") or [] if isinstance(each, Mapping)]
     backends = [each for rule in rules for each in rule.get("backendRefs") or []]
@@ -86,7 +86,7 @@ def _route(kind: str, obj: Object) -> Route:
 def virtual_services(view: View) -> Iterator[Route]:
     """Every VirtualService, as far as it is about calls within the mesh; gateways are those of Istio's own kind."""
     for obj in view.world.all("VirtualService"):
-        where, spec = namespace_of(obj), obj.get("spec") or {}
+        where, spec = namespace_or_default(obj), obj.get("spec") or {}
         gateways = [str(each) for each in spec.get("gateways") or []]
         hosts = [str(each) for each in spec.get("hosts") or []]
         found = [key for host in hosts if (key := service_named(view, host, where))]
@@ -166,11 +166,11 @@ def not_mixed(view: View) -> Iterator[Problem]:
 def destination_rules_count(view: View) -> Iterator[Problem]:
     """AMB0715: ztunnel knows no DestinationRule."""
     for obj in view.world.all("DestinationRule"):
-        key = service_named(view, _host(obj), namespace_of(obj))
+        key = service_named(view, _host(obj), namespace_or_default(obj))
         service = view.world.services[key] if key else None
         if service and in_mesh(view, service) and (reason := why_no_waypoint(view, service)):
             yield Problem(
-                f"DestinationRule {namespace_of(obj)}/{name_of(obj)}",
+                f"DestinationRule {namespace_or_default(obj)}/{name_of(obj)}",
                 f"is about Service {service}, which {reason}: clients in ambient mode do not follow it",
                 _GIVE,
             )
