@@ -157,7 +157,7 @@ def pause_image(kubectl: Kubectl) -> str:
     """An image that every node holds."""
     for node in kubectl.get("nodes")["items"]:
         for image in node["status"].get("images", []):
-            for name in image["names"]:
+            for name in image.get("names") or []:  # null where another image has taken its name
                 if "/pause:" in name:
                     return str(name)
     raise SetupError("the nodes list no pause image")
