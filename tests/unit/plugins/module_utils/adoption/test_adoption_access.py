@@ -112,7 +112,7 @@ def closing(
 ) -> str:
     """What is told when something is closed beside policies of others, without the words that never change."""
     state, waypoints = ("l7", [{**SHOP, **more}, OTHER]) if waypoint else ("l4", [])
-    entry = {"from": [WEB], **(to or CART_ALONE)}
+    entry = {"from": [WEB], **(CART_ALONE if to is None else to)}
     value = declared({"state": state, "access": [entry], **(shop or {})}, waypoints=waypoints)
     services = [replace(service(name), ports=(Port(80, 8080),)) for name in ("cart", "till")]
     mesh, facts = parse_mesh(value), seen(services, [workload("cart"), workload("till")])
