@@ -11,6 +11,7 @@ from functools import cached_property
 from ..authz.analysis_index import View
 from ..authz.analysis_rules import conditions, negative, sources, values
 from ..authz.matching import Rule
+from ..authz.parts import Policy
 from ..authz.trust import TRUST_DOMAIN
 from ..mesh.names import did_you_mean
 from .findings import Problem, Severity
@@ -145,13 +146,26 @@ def without_scheme(view: View) -> Iterator[Problem]:
 
 
 def of_this_trust_domain(view: View) -> Iterator[Problem]:
-    """AMB0729: istiod takes cluster.local for the trust domain of the mesh, and any other one as it is written."""
-    own = (view.world.trust_domain, TRUST_DOMAIN)
+    """AMB0729: nobody of this mesh is a client of another trust domain.
+
+    istiod takes cluster.local for that of the mesh, which the world has read so, but not for ztunnel and not in parts.
+    """
+    own = view.world.trust_domain
     for policy in view.world.policies:
-        principals = (value.removeprefix(_SPIFFE) for rule in policy.rules for value in named(rule, "principals"))
-        domains = {value.partition("/")[0] for value in principals if "/ns/" in value}
-        for domain in sorted(domains):
-            if domain not in own and "*" not in domain:
-                message = f"names clients of trust domain {domain}, and the mesh is {view.world.trust_domain}"
-                hint = "Write cluster.local, which stands for the trust domain of the mesh; aliases stand in meshConfig"
-                yield Problem(str(policy), message, hint)
+        at_ztunnel = not policy.targets and view.at_ztunnel(policy.namespace, policy.selector)
+        known = {own} if at_ztunnel or policy.targets else {own, TRUST_DOMAIN}  # a sidecar's: istiod takes it so
+        for domain in sorted(_domains(policy) - known):
+            why = ""
+            if domain == TRUST_DOMAIN:
+                why = (
+                    ", which ztunnel takes as written," if at_ztunnel else ", which stands so only in whole principals,"
+                )
+            message = f"names clients of trust domain {domain}{why} and the mesh is {own}: none of its clients match"
+            yield Problem(str(policy), message, f"Write {own}; aliases stand in meshConfig")
+
+
+def _domains(policy: Policy) -> set[str]:
+    """The trust domains that principals name; those with a scheme match nobody anyway."""
+    principals = [value for rule in policy.rules for value in named(rule, "principals")]
+    found = {value.partition("/")[0] for value in principals if "/ns/" in value or value.endswith("/*")}
+    return {domain for domain in found if domain and "*" not in domain and ":" not in domain}
