@@ -27,7 +27,10 @@ class Command:
 
 @dataclass(frozen=True)
 class Part:
-    """Commands that belong together, the parts without which they make no sense, and their environment."""
+    """Commands that belong together, the parts without which they make no sense, and their environment.
+
+    `beside`: it runs at the same time as the part before it, where that one was asked for, and prints at its end.
+    """
 
     name: str
     commands: tuple[Command, ...]
@@ -35,6 +38,7 @@ class Part:
     environment: dict[str, str] = field(default_factory=dict)
     long: bool = False  # only in `make test-all`
     when_green: bool = False  # left out where something has failed, so that it can be looked at
+    beside: bool = False
 
 
 def tool(name: str, *arguments: str) -> Command:
@@ -71,7 +75,7 @@ def parts(*, fresh: bool) -> tuple[Part, ...]:
                 Command("ansible-test sanity", (PYTHON, "tests/setup/sanity.py")),
             ),
         ),
-        Part("unit", (pytest("tests/unit", "tests/docs"),)),
+        Part("unit", (pytest("tests/unit", "tests/docs"),), beside=True),
         Part("toolchain", (Command("build", (*ENVIRONMENT, "toolchain"), timeout=5400),)),
         Part("stand-in", (pytest("tests/environment/ztunnel_standin"),), needs=("toolchain",)),
         Part("integration", (pytest("tests/integration"),), needs=("toolchain",)),

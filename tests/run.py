@@ -14,15 +14,18 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from parts import Command, Part, parts
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 REPORTS = CHECKOUT / "build/reports"
 LONGEST = 300  # characters of what a failed case says at the end
+RUNNING: set[subprocess.Popen[bytes]] = set()
 
 
 @dataclass
@@ -70,32 +73,41 @@ def failed_cases(report: Path) -> list[str]:
     return [f"{case.get('name')}: {(bad.get('message') or bad.tag).splitlines()[0][:LONGEST]}" for case, bad in found]
 
 
-def execute(command: Command, environment: dict[str, str]) -> int:
+def execute(command: Command, environment: dict[str, str], output: IO[str] | None = None) -> int:
     """Run one command in a process group of its own, so that a time-out or an interrupt ends all of it."""
-    process = subprocess.Popen(command.argv, cwd=CHECKOUT, env=environment, start_new_session=True)
+    process = subprocess.Popen(
+        command.argv, cwd=CHECKOUT, env=environment, start_new_session=True, stdout=output, stderr=output
+    )
+    RUNNING.add(process)
     try:
         return process.wait(timeout=command.timeout)
     except subprocess.TimeoutExpired:
-        print(f"{command.name}: ended after {command.timeout} s", flush=True)
+        print(f"{command.name}: ended after {command.timeout} s", file=output, flush=True)
         return 124
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
+        end(process)
+        RUNNING.discard(process)
 
 
-def run_command(part: Part, command: Command) -> Tally:
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all that it has started."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def run_command(part: Part, command: Command, output: IO[str] | None = None) -> Tally:
     """Run one command and count it: a pytest run by its cases, anything else as one test."""
-    print(f"\n=== {part.name}: {command.name}", flush=True)
+    print(f"\n=== {part.name}: {command.name}", file=output, flush=True)
     report = REPORTS / f"{part.name}-{command.name}.xml".replace(" ", "-").replace("/", "-")
     environment = {**os.environ, **part.environment}
     report.unlink(missing_ok=True)
     environment["PYTEST_ADDOPTS"] = f"{os.environ.get('PYTEST_ADDOPTS', '')} --junit-xml={report}"  # molecule's, too
     start = time.monotonic()
-    status = execute(command, environment)
+    status = execute(command, environment, output)
     seconds = time.monotonic() - start
     if command.counts_cases:
         tally = pytest_tally(report)
@@ -106,20 +118,57 @@ def run_command(part: Part, command: Command) -> Tally:
     tally.seconds = seconds
     if tally.failed:
         tally.failures = [f"{part.name}: {command.name}", *(f"  {case}" for case in failed_cases(report))]
-    print(f"--- {part.name}: {command.name}: {tally}, {seconds:.0f} s", flush=True)
+    print(f"--- {part.name}: {command.name}: {tally}, {seconds:.0f} s", file=output, flush=True)
     return tally
 
 
-def run_part(part: Part, broken: set[str]) -> Tally:
+def run_part(part: Part, broken: set[str], output: IO[str] | None = None) -> Tally:
     """Run a part, unless one that it needs has failed: then its commands count as failed."""
     tally = Tally()
     missing = [need for need in part.needs if need in broken]
     if missing:
-        print(f"\n=== {part.name}: not run, because {', '.join(missing)} failed", flush=True)
+        print(f"\n=== {part.name}: not run, because {', '.join(missing)} failed", file=output, flush=True)
         return Tally(failed=len(part.commands), failures=[f"{part.name}: not run ({missing[0]} failed)"])
     for command in part.commands:
-        tally.add(run_command(part, command))
+        tally.add(run_command(part, command, output))
     return tally
+
+
+def together(wanted: Iterable[Part]) -> Iterator[list[Part]]:
+    """The parts in their order, each with those that run beside it."""
+    group: list[Part] = []
+    for part in wanted:
+        if group and not part.beside:
+            yield group
+            group = []
+        group.append(part)
+    if group:
+        yield group
+
+
+def run_group(group: Sequence[Part], broken: set[str]) -> list[Tally]:
+    """Run parts at the same time; the first prints as it goes, the others when it is through."""
+    first, *others = group
+    logs = [REPORTS / f"{part.name}.log" for part in others]
+
+    def logged(part: Part, log: Path) -> Tally:
+        with log.open("w") as output:
+            return run_part(part, broken, output)
+
+    with ThreadPoolExecutor(max(1, len(others))) as pool:
+        try:
+            if others:
+                print(f"\n=== beside {first.name}: {', '.join(part.name for part in others)}", flush=True)
+            started = [pool.submit(logged, part, log) for part, log in zip(others, logs, strict=True)]
+            tally = run_part(first, broken)
+            tallies = [tally, *(future.result() for future in started)]
+        except KeyboardInterrupt:
+            for process in list(RUNNING):
+                end(process)
+            raise
+    for log in logs:
+        print(log.read_text(errors="replace"), end="", flush=True)
+    return tallies
 
 
 def chosen(names: Sequence[str], everything: bool) -> list[Part]:
@@ -146,22 +195,22 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", metavar="PART", help="only these, and what they need")
     arguments = parser.parse_args()
     REPORTS.mkdir(parents=True, exist_ok=True)
-    total = Tally()
+    total, start = Tally(), time.monotonic()
     rows: list[str] = []
     broken: set[str] = set()
     try:
-        for part in chosen(arguments.parts, arguments.all):
-            if part.when_green and broken:
+        for group in together(chosen(arguments.parts, arguments.all)):
+            if group[0].when_green and broken:
                 continue
-            tally = run_part(part, broken)
-            if tally.failed:
-                broken.add(part.name)
-            rows.append(f"{part.name:<20} {tally.seconds:>6.0f} s   {tally}")
-            total.add(tally)
+            for part, tally in zip(group, run_group(group, broken), strict=True):
+                if tally.failed:
+                    broken.add(part.name)
+                rows.append(f"{part.name:<20} {tally.seconds:>6.0f} s   {tally}")
+                total.add(tally)
     except KeyboardInterrupt:
         total.add(Tally(failed=1, failures=["interrupted"]))
     print("\n" + "\n".join(rows))
-    print(f"{'all':<20} {total.seconds:>6.0f} s")
+    print(f"{'all, by the clock':<20} {time.monotonic() - start:>6.0f} s")
     for failure in total.failures:
         print(failure if failure.startswith("  ") else f"failed: {failure}")
     print(total, flush=True)

@@ -102,6 +102,30 @@ def test_the_run_closes_with_its_count(
     assert lines[-2] == "failed: a: bad"
 
 
+def test_parts_beside_each_other_run_at_the_same_time_and_print_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Each waits for the other's file: one after the other, neither would ever end."""
+    script = "import pathlib, sys, time; mine, other = map(pathlib.Path, sys.argv[1:]); mine.touch()\n"
+    script += "while not other.exists(): time.sleep(0.01)\nprint('said by', mine.name)"
+    paths = [str(tmp_path / name) for name in ("one", "two")]
+    meet = [Command("meet", (sys.executable, "-c", script, *each), timeout=60) for each in (paths, paths[::-1])]
+    monkeypatch.setattr(run, "REPORTS", tmp_path)
+    wanted = [Part("one", (meet[0],)), Part("two", (meet[1], BAD), beside=True), Part("three", (GOOD,))]
+
+    groups = list(run.together(wanted))
+
+    assert [[part.name for part in group] for group in groups] == [["one", "two"], ["three"]]
+    assert [str(tally) for tally in run.run_group(groups[0], set())] == ["1 passed, 0 failed", "1 passed, 1 failed"]
+    printed = capfd.readouterr().out
+    order = ["=== beside one: two", "said by one", "--- one: meet", "=== two: meet", "said by two", "--- two: bad"]
+    assert sorted(map(printed.index, order)) == list(map(printed.index, order))
+
+
+def test_a_part_that_is_asked_for_alone_runs_beside_none() -> None:
+    assert [[part.name for part in group] for group in run.together(run.chosen(["unit"], False))] == [["unit"]]
+
+
 def test_help_is_the_default_and_names_the_targets() -> None:
     shown = subprocess.run(["make"], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
     for target in ("demo", "demo-down", "test", "test-all", "lint", "unit", "molecule", "cluster", "help"):
