@@ -88,6 +88,10 @@ def told(obj: Object, *conditions: Object) -> Object:
     return {**obj, "status": {"conditions": list(conditions)}}
 
 
+def mesh_config(text: str) -> Object:
+    return make("ConfigMap", "istio", "istio-system", labels={"istio.io/rev": "default"}, data={"mesh": text})
+
+
 def l4(**source: Any) -> list[Object]:
     return [rule(**source)]
 
@@ -362,4 +366,6 @@ CASES = (
          (make("Telemetry", "it", spec={}), make("Telemetry", "of-cart", spec={"targetRefs": TO_CART})), "warning"),
     Case("AMB0743", "EnvoyFilter shop/it", "changes waypoint shop/waypoint",
          (make("EnvoyFilter", "it", spec={"targetRefs": TO_WAYPOINT}),), severity="info"),
+    Case("AMB0744", "ConfigMap istio-system/istio", "td.example, and ambient_trust_domain is cluster.local",
+         (mesh_config("trustDomain: td.example"),), (mesh_config("trustDomain: cluster.local"),)),
 )  # fmt: skip

@@ -25,6 +25,7 @@ VERSIONS = {
     "Namespace": "v1",
     "Service": "v1",
     "ServiceAccount": "v1",
+    "ConfigMap": "v1",
     "Deployment": "apps/v1",
     "NetworkPolicy": "networking.k8s.io/v1",
     **dict.fromkeys(("AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication"), SECURITY),

@@ -16,6 +16,7 @@ description:
     and who would be refused. Who speaks plain text is taken from ztunnel's telemetry where there is one. Else the
     namespaces outside the mesh are named.
   - Only reads the cluster, and nothing at all where no declared namespace changes.
+  - Fails where istiod has another trust domain than O(trust_domain), unless the plan writes istiod's configuration.
 extends_documentation_fragment:
   - alauda.ambient.auth
   - alauda.ambient.auth.requirements

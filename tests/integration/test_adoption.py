@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.client import Client
+from ansible_collections.alauda.ambient.plugins.module_utils.manifests.identity import Identity
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.items import load_items
 from bench.bare import _install_crds
 from hypothesis import HealthCheck, given, settings
@@ -283,6 +284,30 @@ def test_a_policy_that_fails_to_come_leaves_the_waypoint_let_in(site: Site, user
     site.steps(batch, "steps")
     site.steps(batch, "undo_steps")
     assert [name for name in ours(users) if "shop/ambient-admit-waypoint" in name], "the policy is still there"
+
+
+def test_another_trust_domain_than_istiods_is_refused_unless_the_run_brings_it(
+    site: Site, users: Client, run_module: RunModule
+) -> None:
+    mesh = declare(state="l7")
+    assert site.plan(mesh)["batches"] != []
+    report = Path(site.apply(site.objects, check=True)["report_file"])
+    asked = {"mesh": mesh, "plan": str(report), "facts": site.facts, "work_dir": str(report.parent)}
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "istio", "namespace": "istio-system"}}
+    users.apply({**config, "data": {"mesh": "trustDomain: td.example"}}, "tests")
+    try:
+        refused = run_module("adoption", asked)
+        named = run_module("adoption", {**asked, "trust_domain": "td.example"})
+        changes = {"object": "v1 ConfigMap istio-system/istio", "wave": 0, "action": "changed", "role": "control_plane"}
+        planned = json.loads(report.read_text())
+        report.write_text(json.dumps({**planned, "objects": [*planned["objects"], changes]}))
+        brought = run_module("adoption", asked)
+    finally:
+        users.delete(Identity.of(config))
+
+    assert refused["failed"]
+    assert refused["msg"].startswith("trust_domain: is cluster.local, and istiod has td.example")
+    assert [len(found["batches"]) for found in (named, brought)] == [1, 1]
 
 
 def policies_in(requests: list[dict[str, str]]) -> list[str]:

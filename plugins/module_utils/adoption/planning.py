@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..authz.trust import PLACE, refuse_another
 from ..errors import AmbientError
 from ..kube.client import Client
 from ..kube.inventory import Inventory
@@ -34,7 +35,11 @@ _PENDING = ("created", "changed", "deleted", "released", "candidate", "failed", 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is declared, and where a plan has something to do."""
+    """What is declared, and where a plan has something to do.
+
+    Attributes:
+        configures: whether the run writes istiod's configuration, so that what is there now says nothing about it.
+    """
 
     mesh: MeshSpec
     facts: Facts
@@ -48,6 +53,7 @@ class Wanted:
     changing: Sequence[str]
     going: Collection[tuple[str, str]]
     waves: Sequence[int]
+    configures: bool
 
     @classmethod
     def of(cls, params: Mapping[str, Any]) -> Wanted:
@@ -69,6 +75,7 @@ class Wanted:
             changing(mesh, entries, ROLE),
             _going(entries),
             sorted({entry["wave"] for entry in entries if entry["role"] != ROLE and entry["action"] != "candidate"}),
+            any(entry["object"] == f"v1 {PLACE}" for entry in entries),
         )
 
     def items(self, mesh: MeshSpec) -> dict[str, list[Item]]:
@@ -131,7 +138,12 @@ class Steps:
 
 
 def plan_steps(wanted: Wanted, client: Client) -> Steps:
-    """Read what is held in the namespaces that change, and write the files of their steps."""
+    """Read what is held in the namespaces that change, and write the files of their steps.
+
+    AmbientError where istiod has another trust domain: policies would refuse everybody.
+    """
+    if not wanted.configures:
+        refuse_another(wanted.trust_domain, client.get)
     inventory = Inventory(client, wanted.inventory_namespace, wanted.mesh.name)
     held = by_namespace(held_in(client, inventory, ROLE, wanted.changing))
     early = {name: items for name in wanted.changing if (items := wanted.early_admits(name, held.get(name, [])))}

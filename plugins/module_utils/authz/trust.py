@@ -18,8 +18,8 @@ from .parts import Policy
 ROOT_NAMESPACE = "istio-system"
 TRUST_DOMAIN = "cluster.local"
 
-_CONFIG = "istio"
-_PLACE = f"ConfigMap {ROOT_NAMESPACE}/{_CONFIG}"
+CONFIG = "istio"
+PLACE = f"ConfigMap {ROOT_NAMESPACE}/{CONFIG}"
 _FORBIDDEN = 403
 _PARTS_OF_A_PRINCIPAL = 5  # DOMAIN/ns/NAMESPACE/sa/NAME
 Get = Callable[[str, str, str, str], Object | None]
@@ -45,30 +45,41 @@ def names_of(given: Mapping[str, Any], get: Get | None = None) -> Names:
     root, trust = given.get("root_namespace"), given.get("trust_domain")
     if trust is not None:
         check_trust_domain(trust)
-    config, doubt = _mesh_config(get) if get else ({}, "")
+    known, doubt = _looked_up(get) if get else (Names(), "")
     if doubt or not get:
         unsure = f"{doubt}; the trust domain is taken for {TRUST_DOMAIN}: set ambient_trust_domain if it is another one"
         return Names(root or ROOT_NAMESPACE, trust or TRUST_DOMAIN, unsure if doubt and not trust else "")
-    known = Names(str(config.get("rootNamespace") or ROOT_NAMESPACE), str(config.get("trustDomain") or TRUST_DOMAIN))
     for option, said, real in (("root_namespace", root, known.root), ("trust_domain", trust, known.trust)):
         if said and said != real:
             hint = f"Leave it out, or set it to {real}"
-            raise AmbientError(f"is {said}, and istiod has {real} ({_PLACE})", path=option, hint=hint)
+            raise AmbientError(f"is {said}, and istiod has {real} ({PLACE})", path=option, hint=hint)
     return known
 
 
-def _mesh_config(get: Get) -> tuple[Mapping[str, Any], str]:
-    """What istiod is told about the mesh, and why that is not known."""
+def refuse_another(trust: str, get: Get) -> None:
+    """AmbientError where istiod has another trust domain; nothing where it is not there, or may not be read."""
+    known, doubt = _looked_up(get)
+    if not doubt and trust != known.trust:
+        message = f"is {trust}, and istiod has {known.trust} ({PLACE}): policies would name nobody, and shut all out"
+        raise AmbientError(message, path="trust_domain", hint=f"Set ambient_trust_domain to {known.trust}")
+
+
+def _looked_up(get: Get) -> tuple[Names, str]:
+    """What istiod says, and why that is not known."""
     try:
-        found = get("v1", "ConfigMap", _CONFIG, ROOT_NAMESPACE)
+        found = get("v1", "ConfigMap", CONFIG, ROOT_NAMESPACE)
     except ApiError as error:
         if error.status != _FORBIDDEN:
             raise
-        return {}, f"{_PLACE} may not be read"
-    if found is None:
-        return {}, f"there is no {_PLACE}"
-    documents = load_all(str((found.get("data") or {}).get("mesh") or ""), _PLACE)
-    return (documents[0] if documents else {}), ""
+        return Names(), f"{PLACE} may not be read"
+    return (names_in(found), "") if found is not None else (Names(), f"there is no {PLACE}")
+
+
+def names_in(config_map: Mapping[str, Any]) -> Names:
+    """What a ConfigMap of istiod says, else Istio's defaults. AmbientError where it cannot be read."""
+    documents = load_all(str((config_map.get("data") or {}).get("mesh") or ""), PLACE)
+    config = documents[0] if documents else {}
+    return Names(str(config.get("rootNamespace") or ROOT_NAMESPACE), str(config.get("trustDomain") or TRUST_DOMAIN))
 
 
 def as_read(policy: Policy, trust: str) -> Policy:

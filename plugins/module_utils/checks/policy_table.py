@@ -22,6 +22,7 @@ from . import (
     routes,
     rules,
     side_doors,
+    trust_domain,
 )
 from .context import Context
 from .findings import Check, Outcome, Phase, Severity
@@ -244,4 +245,5 @@ POLICY_CHECKS = (
         (ENVOY_FILTERS, TELEMETRIES),
         _WARNING,
     ),
+    Check("AMB0744", POLICIES, "ambient_trust_domain is istiod's", (Phase.POLICIES,), trust_domain.is_that_of_istiod),
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.authz.matrix import matrix
-from ansible_collections.alauda.ambient.plugins.module_utils.authz.trust import Names, names_of
+from ansible_collections.alauda.ambient.plugins.module_utils.authz.trust import Names, names_of, refuse_another
 from ansible_collections.alauda.ambient.plugins.module_utils.authz.world import World
 from ansible_collections.alauda.ambient.plugins.module_utils.errors import AmbientError
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.errors import ApiError
@@ -88,6 +88,23 @@ def test_other_errors_are_errors_and_a_tree_is_taken_by_its_word() -> None:
         names_of({}, Cluster(None, 500).get)
     assert names_of({}) == Names()
     assert names_of({"trust_domain": "td.example"}) == Names(trust="td.example")
+
+
+def test_another_trust_domain_than_istiods_is_refused_where_that_is_known() -> None:
+    with pytest.raises(AmbientError) as caught:
+        refuse_another("cluster.local", Cluster(OTHER).get)
+    assert str(caught.value) == (
+        "trust_domain: is cluster.local, and istiod has td.example (ConfigMap istio-system/istio): policies would name "
+        "nobody, and shut all out. Set ambient_trust_domain to td.example"
+    )
+    with pytest.raises(AmbientError, match=r"is td\.example, and istiod has cluster\.local"):
+        refuse_another("td.example", Cluster("").get)
+
+
+@pytest.mark.parametrize("cluster", [Cluster(OTHER), Cluster(None), Cluster(None, 403)])
+def test_the_trust_domain_of_istiod_passes_and_so_does_any_where_nobody_can_know(cluster: Cluster) -> None:
+    refuse_another("td.example", cluster.get)
+    assert len(cluster.asked) == 1
 
 
 def _named(*principals: str, on: str, when: bool) -> World:

@@ -214,7 +214,7 @@ def test_what_may_not_be_listed_is_skipped_and_the_rest_is_looked_at(world: Any,
     assert set(skipped.values()) == {"no right to list RequestAuthentication"}
     assert told(report) == []
     report = examine(world(*parts.mesh(), denied=("Namespace",)), POLICIES)
-    assert {result.status for result in report.results} == {"skipped"}
+    assert {each.status for each in report.results if each.check.code != "AMB0744"} == {"skipped"}  # one ConfigMap
 
 
 def options(**given: Any) -> dict[str, Any]:

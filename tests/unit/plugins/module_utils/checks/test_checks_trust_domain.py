@@ -6,9 +6,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import policy_cases as cases
 import policy_mesh as parts
 import pytest
-from ansible_collections.alauda.ambient.plugins.module_utils.checks.policy_world import Planned
+from ansible_collections.alauda.ambient.plugins.module_utils.checks.context import Context, Wishes
+from ansible_collections.alauda.ambient.plugins.module_utils.checks.engine import Selection, run_checks
+from ansible_collections.alauda.ambient.plugins.module_utils.checks.findings import Phase
+from ansible_collections.alauda.ambient.plugins.module_utils.checks.policy_table import POLICY_CHECKS
+from ansible_collections.alauda.ambient.plugins.module_utils.checks.policy_world import Planned, written
+from ansible_collections.alauda.ambient.plugins.module_utils.checks.snapshot import Snapshot
+from ansible_collections.alauda.ambient.plugins.module_utils.manifests.items import Item
 
 TD = Planned(trust_domain="td.example")
 SELECTOR: dict[str, Any] = {"selector": parts.selected(app="db")}
@@ -68,3 +75,57 @@ def test_istiod_replaces_it_for_sidecars(world: Any, examine: Any) -> None:
     theirs = parts.policy(where="old", rules=[parts.rule(principals=[WHOLE])])
 
     assert found(world, examine, theirs) == []
+
+
+CODE = "AMB0744"
+THEIRS, PLAIN = cases.mesh_config("trustDomain: td.example"), cases.mesh_config("")
+
+
+def planned(trust: str, *objects: Any) -> Planned:
+    return Planned([Item(obj, 0) for obj in objects], trust_domain=trust)
+
+
+@pytest.mark.parametrize(
+    ("there", "brought", "given", "real"),
+    [
+        ([THEIRS], [], "cluster.local", "td.example"),
+        ([PLAIN], [], "td.example", "cluster.local"),
+        ([PLAIN], [THEIRS], "cluster.local", "td.example"),
+        ([], [THEIRS], "cluster.local", "td.example"),
+    ],
+)
+def test_another_trust_domain_than_istiods_is_refused(
+    world: Any, examine: Any, there: Any, brought: Any, given: str, real: str
+) -> None:
+    report = examine(world(*there), CODE, policies=planned(given, *brought), known_errors_warn=True)
+
+    (finding,) = report.findings
+    assert (finding.severity, finding.object) == ("error", "ConfigMap istio-system/istio")
+    assert finding.message.startswith(f"has trust domain {real}, and ambient_trust_domain is {given}")
+    assert finding.hint == f"Set ambient_trust_domain to {real}"
+
+
+@pytest.mark.parametrize(
+    ("there", "brought", "given"),
+    [
+        ([THEIRS], [], "td.example"),
+        ([PLAIN], [], "cluster.local"),
+        ([PLAIN], [THEIRS], "td.example"),
+        ([], [], "td.example"),
+        ([{**THEIRS, "metadata": {**THEIRS["metadata"], "name": "istio-1-31"}}], [], "cluster.local"),
+    ],
+)
+def test_the_one_of_istiod_passes_and_so_does_any_before_the_first_run(
+    world: Any, examine: Any, there: Any, brought: Any, given: str
+) -> None:
+    report = examine(world(*there), CODE, policies=planned(given, *brought))
+
+    assert [result.status for result in report.results] == ["pass"]
+
+
+def test_whoever_may_not_look_and_a_tree_skip_it(world: Any, examine: Any) -> None:
+    denied = examine(world(THEIRS, denied=("ConfigMap",)), CODE)
+    context = Context(Snapshot(None), Wishes(tree=written([Item(THEIRS, 0)])))  # type: ignore[arg-type]
+    tree = run_checks(POLICY_CHECKS, Selection((Phase.POLICIES,), (CODE,)), context)
+
+    assert [result.status for result in (*denied.results, *tree.results)] == ["skipped", "skipped"]
