@@ -8,23 +8,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..manifests.gateways import hbone_listeners
 from ..manifests.identity import Object, labels_of, name_of, namespace_or_default
 from ..mesh.facts import Labels
 from ..mesh.selectors import selects
 from ..mesh.spec import Serves, WaypointRef
 
 MAKERS = ("Deployment", "StatefulSet", "DaemonSet")
-WAYPOINT_CLASS = "istio-waypoint"
-_WAYPOINT_CLASSES = (WAYPOINT_CLASS, "istio-agentgateway-waypoint")
-_OTHER_CLASSES = (
-    "istio",
-    "istio-remote",
-    "istio-east-west",
-    "istio-agentgateway",
-)  # Istio's own that are none of waypoints
 _SERVES = "istio.io/waypoint-for"
 _DRY_RUN = "istio.io/dry-run"
-_HBONE_PORT = 15008
 
 
 @dataclass(frozen=True)
@@ -124,12 +116,6 @@ class Policy:
         return f"AuthorizationPolicy {self.namespace}/{self.name}"
 
 
-def is_waypoint(gateway: Object) -> bool:
-    """Whether a Gateway is a waypoint: of a class of Istio's for them, or of another with their listener."""
-    name = (gateway.get("spec") or {}).get("gatewayClassName")
-    return name in _WAYPOINT_CLASSES or (name not in _OTHER_CLASSES and bool(_hbone_listeners(gateway)))
-
-
 def conditions_of(obj: Object) -> dict[str, tuple[str, str, str]]:
     """The conditions of a status: type → (status, reason, message)."""
     found = (obj.get("status") or {}).get("conditions") or []
@@ -210,14 +196,9 @@ def waypoint_of(obj: Object, live: bool) -> Waypoint:
 
 def _allowed_routes(obj: Object) -> Mapping[str, Any]:
     """Who may use a waypoint: what its listener for HBONE says, Same where it says nothing."""
-    for listener in _hbone_listeners(obj):
+    for listener in hbone_listeners(obj):
         return (listener.get("allowedRoutes") or {}).get("namespaces") or {}
     return {}
-
-
-def _hbone_listeners(obj: Object) -> list[Mapping[str, Any]]:
-    listeners = (obj.get("spec") or {}).get("listeners") or []
-    return [each for each in listeners if (each.get("protocol"), each.get("port")) == ("HBONE", _HBONE_PORT)]
 
 
 def policy_of(obj: Object) -> Policy:

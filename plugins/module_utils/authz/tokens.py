@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+from ..manifests.gateways import WAYPOINT_CLASS
 from ..mesh.spec import WaypointRef
 from .analysis_rules import conditions, sources, values
 from .matching import Rule
-from .parts import WAYPOINT_CLASS, Service, Target
+from .parts import Service, Target
 from .world import World
 
 

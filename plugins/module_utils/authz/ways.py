@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 
+from ..manifests.gateways import is_waypoint
 from ..manifests.identity import name_of, namespace_or_default
 from ..mesh.patches import INGRESS_USE_WAYPOINT, USE_WAYPOINT
 from ..mesh.sidecars import NAMESPACE_INJECTION, POD_INJECTION, asks_of_namespace, asks_of_pod
 from ..mesh.spec import WaypointRef
-from .parts import Policy, Service, Target, Workload, is_waypoint
+from .parts import Policy, Service, Target, Workload
 from .tokens import looked_at, needs_token
 from .world import World
 

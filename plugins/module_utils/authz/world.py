@@ -9,20 +9,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ..manifests.gateways import WAYPOINT_CLASS, is_waypoint
 from ..manifests.identity import Object, labels_of, name_of, namespace_or_default
 from ..mesh.facts import Labels, matches
 from ..mesh.patches import NO_WAYPOINT, USE_WAYPOINT, USE_WAYPOINT_NAMESPACE
 from ..mesh.spec import MODE_AMBIENT, MODE_LABEL, WaypointRef
 from .parts import (
     MAKERS,
-    WAYPOINT_CLASS,
     Policy,
     Service,
     Target,
     Waypoint,
     Workload,
     is_of_a_gateway,
-    is_waypoint,
     policy_of,
     service_of,
     targets_of,

@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from ..authz.analysis_index import View
-from ..authz.parts import Policy, Service, Target, is_waypoint, targets_of
+from ..authz.parts import Policy, Service, Target, targets_of
+from ..manifests.gateways import is_waypoint
 from ..manifests.identity import name_of, namespace_or_default
 from ..mesh.names import did_you_mean
 from ..mesh.spec import WaypointRef

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..authz.analysis_index import View
-from ..authz.parts import WAYPOINT_CLASS, Policy, Target, Workload, is_waypoint, selector_of, targets_of
+from ..authz.parts import Policy, Target, Workload, selector_of, targets_of
 from ..authz.tokens import looked_at, needs_token
+from ..manifests.gateways import WAYPOINT_CLASS, is_waypoint
 from ..manifests.identity import Object, name_of, namespace_or_default
 from ..mesh.facts import Labels
 from ..mesh.spec import WaypointRef

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..authz.analysis_index import GATEWAY_NAME, View
-from ..authz.parts import is_waypoint
+from ..manifests.gateways import is_waypoint
 from ..manifests.identity import labels_of, name_of, namespace_or_default
 from ..mesh.facts import Labels
 from ..mesh.names import did_you_mean

@@ -11,7 +11,8 @@ from ..authz.analysis_index import View, target_ports
 from ..authz.analysis_rules import conditions, namespace_in, sources, values
 from ..authz.deciding import decide
 from ..authz.matching import Call, Proxy, Rule
-from ..authz.parts import Service, is_waypoint
+from ..authz.parts import Service
+from ..manifests.gateways import is_waypoint
 from ..manifests.identity import name_of, namespace_or_default
 from ..mesh.patches import INGRESS_USE_WAYPOINT
 from ..mesh.sidecars import asks_of_namespace

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..authz.analysis_index import View
-from ..authz.parts import WAYPOINT_CLASS, is_waypoint, selector_of, targets_of
+from ..authz.parts import selector_of, targets_of
+from ..manifests.gateways import WAYPOINT_CLASS, is_waypoint
 from ..manifests.identity import Object, name_of, namespace_or_default
 from ..mesh.facts import Labels
 from .authentication import by_selector

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from ..authz.analysis_index import View
 from ..authz.lost import CLIENT_WORDS, Effect, lost
 from ..authz.matching import Proxy
-from ..authz.parts import Policy, Target, is_waypoint
+from ..authz.parts import Policy, Target
+from ..manifests.gateways import is_waypoint
 from .attached import BY_TARGET_REFS, at_ztunnel
 from .findings import Problem, Severity
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .gateways import is_waypoint
 from .identity import Identity
 
 NAMESPACES, CRDS, ADMISSION, CONFIGURATION = -30, -20, -15, -10
@@ -98,8 +99,7 @@ def wave_of(obj: Mapping[str, Any], patch: bool = False) -> int:
         name = str(_mapping(obj.get("metadata")).get("name"))
         return CNI if name.startswith("istio-cni") else ZTUNNEL
     if kind == "Gateway":
-        waypoint = str(_mapping(obj.get("spec")).get("gatewayClassName", "")).startswith("istio-waypoint")
-        return WAYPOINTS if waypoint else POLICIES
+        return WAYPOINTS if is_waypoint(obj) else POLICIES
     if _narrows(obj):
         return LOCK_DOWN
     if kind in _WAVE_OF_KIND:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.authz.explaining import explain
-from ansible_collections.alauda.ambient.plugins.module_utils.authz.parts import is_waypoint, workload_of
+from ansible_collections.alauda.ambient.plugins.module_utils.authz.parts import workload_of
 from ansible_collections.alauda.ambient.plugins.module_utils.authz.world import World
+from ansible_collections.alauda.ambient.plugins.module_utils.manifests.gateways import is_waypoint
 from unit.plugins.module_utils.authz.small_world import (
     ask,
     deployment,

@@ -17,6 +17,10 @@ def obj(api_version: str, kind: str, name: str = "x", **rest: Any) -> dict[str, 
     return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, **rest}
 
 
+HBONE = {"name": "mesh", "port": 15008, "protocol": "HBONE"}
+HTTP = {"name": "http", "port": 80, "protocol": "HTTP"}
+
+
 @pytest.mark.parametrize(
     ("manifest", "wave"),
     [
@@ -35,6 +39,9 @@ def obj(api_version: str, kind: str, name: str = "x", **rest: Any) -> dict[str, 
         (obj("networking.istio.io/v1alpha3", "EnvoyFilter"), 25),
         (obj("telemetry.istio.io/v1", "Telemetry"), 25),
         (obj("gateway.networking.k8s.io/v1", "Gateway", spec={"gatewayClassName": "istio-waypoint"}), 30),
+        (obj("gateway.networking.k8s.io/v1", "Gateway", spec={"gatewayClassName": "mine", "listeners": [HBONE]}), 30),
+        (obj("gateway.networking.k8s.io/v1", "Gateway", spec={"gatewayClassName": "mine", "listeners": [HTTP]}), 40),
+        (obj("gateway.networking.k8s.io/v1", "Gateway", spec={"gatewayClassName": "istio", "listeners": [HBONE]}), 40),
         (obj("gateway.networking.k8s.io/v1", "Gateway", spec={"gatewayClassName": "istio"}), 40),
         (obj("gateway.networking.k8s.io/v1", "HTTPRoute"), 40),
         (obj("security.istio.io/v1", "AuthorizationPolicy", spec={"rules": [{}]}), 40),
@@ -49,7 +56,9 @@ def test_every_kind_has_its_wave(manifest: dict[str, Any], wave: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["PeerAuthentication", "AuthorizationPolicy", "Gateway", "ConfigMap"])
-@pytest.mark.parametrize("spec", ["STRICT", [], 1, {"mtls": "STRICT"}, {"rules": 1}])
+@pytest.mark.parametrize(
+    "spec", ["STRICT", [], 1, {"mtls": "STRICT"}, {"rules": 1}, {"listeners": 1}, {"listeners": ["a"]}]
+)
 def test_a_manifest_of_another_shape_has_a_wave_too(kind: str, spec: Any) -> None:
     assert wave_of({**obj("security.istio.io/v1", kind), "spec": spec}) in (-10, 40, 70)
 
