@@ -89,7 +89,7 @@ class _Mesh:
         reached = None
         for peer in peers:
             names = set() if "ipBlock" in peer else self._selected(peer, home)
-            if any(selects([peer.get("podSelector") or {}], labels) for labels in self.pods_in(names)):
+            if any(_joins(each) and selects([peer.get("podSelector") or {}], each) for each in self.pods_in(names)):
                 return Severity.ERROR
             reached = Severity.WARNING if names else reached
         return reached
@@ -102,13 +102,11 @@ class _Mesh:
 
 def admit_hbone(context: Context) -> Outcome:
     """AMB0407: who may call an enrolled pod may call its port 15008; what may call nobody, or be called, stays so."""
-    joining = found.joining(context)
 
     def pods_in(names: Collection[str]) -> list[Labels]:
-        every = map(labels_of, found.inside(context.cluster, POD_METADATA, set(names)))
-        return [labels for labels in every if labels.get(MODE_LABEL) != "none"]
+        return list(map(labels_of, found.inside(context.cluster, POD_METADATA, set(names))))
 
-    namespaces = {name: labels_of(obj) for name, obj in joining.items()}
+    namespaces = {name: labels_of(obj) for name, obj in found.joining(context).items()}
     mesh = _Mesh(namespaces, pods_in, lambda name: found.severity_in(context, name))
     return Outcome([*_both_ways(mesh, context.cluster.all(NETWORK_POLICIES))])
 
@@ -166,7 +164,10 @@ def _judge(
     mesh: _Mesh,
 ) -> Iterator[Problem]:
     """Policies add up: a rule is judged by all that select the same pod; without a pod, by those that select all."""
-    mine = [labels for labels in pods if _selects(policy, labels)]
+    selected = [labels for labels in pods if _selects(policy, labels)]
+    mine = list(filter(_joins, selected))
+    if selected and not mine:
+        return  # it is about pods outside the mesh
     if mine:
         shut = [
             _shut_rules(direction, policy, [other for other in policies if _selects(other, labels)]) for labels in mine
@@ -235,6 +236,10 @@ def _is_dns(rule: Rule) -> bool:
 
 def _is_everywhere(peer: Mapping[str, Any]) -> bool:
     return (peer.get("ipBlock") or {}).get("cidr") in _EVERYWHERE
+
+
+def _joins(labels: Labels) -> bool:
+    return labels.get(MODE_LABEL) != "none"
 
 
 def _is_for_all(policy: Object) -> bool:

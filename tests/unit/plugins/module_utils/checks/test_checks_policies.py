@@ -98,6 +98,19 @@ def test_network_policies_for_calls_out(world: Any, examine: Any, make: Any, spe
     assert all("of its 1 pods" in finding.message for finding in report.findings)
 
 
+@pytest.mark.parametrize("direction", [rules(APP, selector={"matchLabels": WEB}), {
+    **lets_out({"to": [IN_SHOP], **APP}), "podSelector": {"matchLabels": WEB}}], ids=["ingress", "egress"])  # fmt: skip
+def test_pods_that_stay_outside_the_mesh_need_no_hbone(world: Any, examine: Any, make: Any, direction: Any) -> None:
+    shop = make("Namespace", "shop", labels={"kubernetes.io/metadata.name": "shop"})
+    outside = make("Pod", "web-0", "shop", labels={**WEB, MODE: "none"})
+    others = [make("Pod", "client", "shop", labels={"app": "client"}), *policies_of(make, direction)]
+
+    assert examine(world(shop, outside, *others), "AMB0407", mesh=MESH).findings == []
+    inside = make("Pod", "web-1", "shop", labels=WEB)
+    (finding,) = examine(world(shop, outside, inside, *others), "AMB0407", mesh=MESH).findings
+    assert "1 of its 1 pods" in finding.message
+
+
 def test_network_policies_elsewhere_are_nobodys_business(world: Any, examine: Any, make: Any) -> None:
     old = make("Namespace", "old", labels={MODE: "ambient"})
     objects = [old, *policies_of(make, rules(APP), namespace="old"), *policies_of(make, rules(APP), namespace="x")]
