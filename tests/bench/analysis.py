@@ -109,7 +109,8 @@ def analyse(objects: Sequence[Any]) -> tuple[float, int]:
     context = Context(Snapshot(None), Wishes(tree=seen))  # type: ignore[arg-type]
     report = run_checks(POLICY_CHECKS, Selection((Phase.POLICIES,)), context)
     seconds = time.process_time() - start
-    if len(report.results) != len(POLICY_CHECKS) or any(each.status == "skipped" for each in report.results):
+    skipped = {each.check.code for each in report.results if each.status == "skipped"}
+    if len(report.results) != len(POLICY_CHECKS) or skipped != {"AMB0744"}:  # that one asks the cluster
         raise AssertionError("a check was left out")
     return seconds, len(report.findings)
 
