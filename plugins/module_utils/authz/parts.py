@@ -10,7 +10,7 @@ from typing import Any
 
 from ..manifests.gateways import hbone_listeners
 from ..manifests.identity import Object, labels_of, name_of, namespace_or_default
-from ..mesh.facts import Labels
+from ..mesh.facts import Labels, named_ports
 from ..mesh.selectors import selects
 from ..mesh.spec import Serves, WaypointRef
 
@@ -38,6 +38,10 @@ class Service:
     labels: Labels
     headless: bool = False
     no_tcp: bool = False
+
+    def has(self, port: int) -> bool:
+        """Whether it has this port."""
+        return any(each.number == port for each in self.ports)
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
@@ -154,7 +158,11 @@ def service_of(obj: Object) -> Service:
 
 
 def _ports(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    return (each for each in spec.get("ports") or [] if each.get("port") and each.get("protocol", "TCP") == "TCP")
+    return (each for each in spec.get("ports") or [] if each.get("port") and _is_tcp(each))
+
+
+def _is_tcp(port: Mapping[str, Any]) -> bool:
+    return (port.get("protocol") or "TCP") == "TCP"
 
 
 def workload_of(kind: str, obj: Object) -> Workload:
@@ -164,19 +172,8 @@ def workload_of(kind: str, obj: Object) -> Workload:
     account = str(spec.get("serviceAccountName") or "default")
     host = bool(spec.get("hostNetwork"))
     return Workload(
-        kind, namespace_or_default(obj), name_of(obj), account, labels_of(template), host, _named_ports(spec)
+        kind, namespace_or_default(obj), name_of(obj), account, labels_of(template), host, named_ports(spec)
     )
-
-
-def _named_ports(spec: Mapping[str, Any]) -> dict[str, int]:
-    """The ports of a pod that have a name. Of two with one name Kubernetes takes the first, and sidecars come last."""
-    sidecars = [each for each in spec.get("initContainers") or [] if each.get("restartPolicy") == "Always"]
-    found: dict[str, int] = {}
-    for container in (*(spec.get("containers") or []), *sidecars):
-        for port in container.get("ports") or []:
-            if port.get("name") and port.get("containerPort") and port.get("protocol", "TCP") == "TCP":
-                found.setdefault(str(port["name"]), int(port["containerPort"]))
-    return found
 
 
 def waypoint_of(obj: Object, live: bool) -> Waypoint:

@@ -170,6 +170,20 @@ def share_pods(one: Labels, other: Labels, workloads: Iterable[Workload]) -> boo
     return any(matches(one, workload.labels) and matches(other, workload.labels) for workload in workloads)
 
 
+def named_ports(pods: Mapping[str, Any]) -> dict[str, int]:
+    """The ports of TCP that have a name in a pod's spec.
+
+    Of two with one name Kubernetes takes the first, and sidecars come last.
+    """
+    sidecars = [each for each in pods.get("initContainers") or [] if each.get("restartPolicy") == "Always"]
+    found: dict[str, int] = {}
+    for container in (*(pods.get("containers") or []), *sidecars):
+        for port in container.get("ports") or []:
+            if port.get("name") and port.get("containerPort") and (port.get("protocol") or "TCP") == "TCP":
+                found.setdefault(str(port["name"]), int(port["containerPort"]))
+    return found
+
+
 def ports_of(service: Service, workloads: Iterable[Workload]) -> dict[int, frozenset[int]]:
     """The numbers of the pods' ports by port of the Service; empty where a named one has no number."""
     pods = list(workloads)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from ..manifests.identity import Object
 from ..manifests.labels import mesh_of
-from .facts import Attached, Facts, NamespaceFacts, Policy, Port, Service, Workload, matches
+from .facts import Attached, Facts, NamespaceFacts, Policy, Port, Service, Workload, matches, named_ports
 from .intents import CallerKind
 from .patches import USE_WAYPOINT, USE_WAYPOINT_NAMESPACE
 from .policies import OURS
@@ -145,13 +145,8 @@ def _workload(api_version: str, kind: str, obj: Object) -> Workload:
         dict((spec.get("selector") or {}).get("matchLabels") or {}) if kind != "Pod" else labels,
         spec.get("replicas", 1) if kind != "DaemonSet" else 1,
         owner_of(obj) or _maker_of_a_pod(kind, obj),
-        _named_ports(pods),
+        named_ports(pods),
     )
-
-
-def _named_ports(pods: Mapping[str, Any]) -> dict[str, int]:
-    ports = (port for each in pods.get("containers") or [] for port in each.get("ports") or [])
-    return {port["name"]: port["containerPort"] for port in ports if port.get("name")}
 
 
 def _maker_of_a_pod(kind: str, obj: Object) -> str:

@@ -123,6 +123,19 @@ def test_services_of_gateways_and_names_outside_are_left_out() -> None:
     assert facts.namespaces["shop"].workloads == ()
 
 
+def test_named_ports_of_native_sidecars_are_read_and_of_two_with_one_name_the_first_of_tcp() -> None:
+    proxied = deployment("cart")
+    proxied["spec"]["template"]["spec"] |= {
+        "containers": [{"ports": [{"name": "web", "containerPort": 53, "protocol": "UDP"}]}],
+        "initContainers": [
+            {"restartPolicy": "Always", "ports": [{"name": "web", "containerPort": 9090}]},
+            {"restartPolicy": "Always", "ports": [{"name": "web", "containerPort": 9091}]},
+        ],
+    }
+    facts = survey(Cluster(proxied), parse_mesh(SERVICES))
+    assert [each.ports for each in facts.namespaces["shop"].workloads] == [{"web": 9090}]
+
+
 def test_pods_are_seen_where_nothing_that_is_seen_makes_them() -> None:
     facts = survey(
         Cluster(
