@@ -17,7 +17,6 @@ from .parts import Policy, Service, Waypoint, Workload
 from .world import World
 
 GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
-_NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 
 @dataclass(frozen=True)
@@ -99,8 +98,7 @@ class View:
 
     def allows(self, waypoint: Waypoint, namespace: str) -> bool:
         """Whether a waypoint may be used from a namespace."""
-        labels = {_NAMESPACE_NAME: namespace, **self.world.namespaces.get(namespace, {})}
-        return waypoint.admits(namespace, labels)
+        return self.world.allows(waypoint, namespace)
 
     def paths_to(self, workload: Workload) -> Mapping[WaypointRef, frozenset[int]]:
         """The waypoints that lead to pods of a workload, and the ports of the pods that they call."""

@@ -109,7 +109,7 @@ class Ways:
         waypoint = self.world.waypoints.get(ref)
         if waypoint is None:
             return f"the waypoint {ref} is not there"
-        if not waypoint.admits(namespace, self.world.namespaces.get(namespace, {})):
+        if not self.world.allows(waypoint, namespace):
             return f"the waypoint {ref} does not allow the namespace {namespace} (allowedRoutes)"
         serves = waypoint.serves.workloads if pods else waypoint.serves.services
         if not serves:

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from ..manifests.gateways import WAYPOINT_CLASS, is_waypoint
-from ..manifests.identity import Object, labels_of, name_of, namespace_or_default
+from ..manifests.identity import Object, group_of, labels_of, name_of, namespace_or_default
 from ..mesh.facts import Labels, matches
 from ..mesh.patches import NO_WAYPOINT, USE_WAYPOINT, USE_WAYPOINT_NAMESPACE
 from ..mesh.spec import MODE_AMBIENT, MODE_LABEL, WaypointRef
@@ -31,6 +31,8 @@ from .parts import (
 from .pods import apart
 from .trust import ROOT_NAMESPACE, TRUST_DOMAIN, as_read
 
+_NAMESPACE_NAME = "kubernetes.io/metadata.name"
+
 #: Every kind that the world is made of, as (apiVersion, kind).
 KINDS = (
     ("v1", "Namespace"),
@@ -49,6 +51,7 @@ KINDS = (
     ("networking.istio.io/v1", "DestinationRule"),
     ("extensions.istio.io/v1alpha1", "WasmPlugin"),
 )
+_GROUPS = {kind: version.rpartition("/")[0] for version, kind in KINDS}
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,11 @@ class World:
     @classmethod
     def of(cls, objects: Iterable[Object], live: bool, root: str = ROOT_NAMESPACE, trust: str = TRUST_DOMAIN) -> World:
         """Sort objects by kind; those of no concern are left out. `objects` have their kind."""
-        kinds = {kind for _version, kind in KINDS}
-        found: dict[str, list[Object]] = {kind: [] for kind in kinds}
+        found: dict[str, list[Object]] = {kind: [] for kind in _GROUPS}
         for obj in objects:
-            if obj.get("kind") in kinds:
-                found[str(obj["kind"])].append(obj)
+            kind = str(obj.get("kind"))
+            if group_of(obj) == _GROUPS.get(kind):  # others have kinds of these names, such as Knative's Service
+                found[kind].append(obj)
         return cls(found, live, root, trust)
 
     def all(self, kind: str) -> Sequence[Object]:
@@ -78,6 +81,10 @@ class World:
     def namespaces(self) -> Mapping[str, Labels]:
         """The labels of each namespace that is there."""
         return {name_of(obj): labels_of(obj) for obj in self.all("Namespace")}
+
+    def allows(self, waypoint: Waypoint, namespace: str) -> bool:
+        """Whether a waypoint may be used from a namespace. Manifests leave out the label that every cluster adds."""
+        return waypoint.admits(namespace, {_NAMESPACE_NAME: namespace, **self.namespaces.get(namespace, {})})
 
     @cached_property
     def services(self) -> Mapping[tuple[str, str], Service]:

@@ -306,6 +306,8 @@ class TestNotThroughTheWaypoint:
             ({"from": "All"}, DENIED),
             ({"from": "Selector", "selector": {"matchLabels": {"istio.io/use-waypoint": "way"}}}, DENIED),
             ({"from": "Selector", "selector": {"matchLabels": {"team": "b"}}}, OPEN),
+            ({"from": "Selector", "selector": {"matchLabels": {"kubernetes.io/metadata.name": "shop"}}}, DENIED),
+            ({"from": "Selector", "selector": {"matchLabels": {"kubernetes.io/metadata.name": "pay"}}}, OPEN),
             (
                 {
                     "from": "Selector",
