@@ -235,7 +235,7 @@ POLICY_CHECKS = (
         "AMB0742",
         "Routes lead past no policies",
         side_doors.routes_lead_to_the_open,
-        (*_ROUTES, AUTHORIZATION_POLICIES),
+        (*_ROUTES, TCP_ROUTES, TLS_ROUTES, AUTHORIZATION_POLICIES),
         _WARNING,
     ),
     _check(

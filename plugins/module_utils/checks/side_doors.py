@@ -9,6 +9,7 @@ to it. The compiler refuses the same for entries under `access` (mesh/targets.py
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from ..authz.analysis_index import View, target_ports
 from ..authz.analysis_rules import ports_of
@@ -18,9 +19,27 @@ from ..authz.parts import Policy, Service, Workload
 from ..mesh.spec import WaypointRef
 from .bypass import STRANGER
 from .findings import Problem, Severity
-from .routes import Reference, Route, gateway_api_routes, virtual_services
+from .routes import Reference, Route, connection_routes, gateway_api_routes, virtual_services
 
 _COUNTED = ("ALLOW", "DENY", "CUSTOM")
+
+
+@dataclass(frozen=True)
+class _Entrance:
+    """A Service whose callers pass a waypoint, and the policies there; `named`: the same, quick to compare."""
+
+    service: Service
+    ref: WaypointRef
+    policies: Sequence[Policy]
+    named: frozenset[str]
+
+
+def _entrance(view: View, service: Service) -> _Entrance | None:
+    ref = _passed(view, service)
+    if ref is None:
+        return None
+    policies = _at(view, ref, service)
+    return _Entrance(service, ref, policies, frozenset(map(str, policies)))
 
 
 def none_beside_policies(view: View) -> Iterator[Problem]:
@@ -28,14 +47,15 @@ def none_beside_policies(view: View) -> Iterator[Problem]:
     told = set()
     for workload in view.captured:
         services = sorted(view.services_of(workload), key=str) if len(view.services_of(workload)) > 1 else []
-        for beside in services:
-            for guarded in services:
-                if beside is guarded or str(beside) in told:
+        entrances = [found for service in services if (found := _entrance(view, service))]
+        for beside in entrances:
+            for guarded in entrances:
+                if not beside.named < guarded.named or str(beside.service) in told:
                     continue
                 found = _side_door(view, beside, guarded, workload)
                 if found:
-                    told.add(str(beside))
-                    yield _beside(beside, guarded, workload, *found)
+                    told.add(str(beside.service))
+                    yield _beside(beside.service, guarded.service, workload, *found)
 
 
 def _beside(beside: Service, guarded: Service, workload: Workload, severity: Severity, policy: Policy) -> Problem:
@@ -48,21 +68,17 @@ def _beside(beside: Service, guarded: Service, workload: Workload, severity: Sev
     )
 
 
-def _side_door(view: View, beside: Service, guarded: Service, workload: Workload) -> tuple[Severity, Policy] | None:
+def _side_door(view: View, beside: _Entrance, guarded: _Entrance, workload: Workload) -> tuple[Severity, Policy] | None:
     """How bad it is, and past which policy: an error where a stranger is refused at the one and not at the other."""
-    here, there = _passed(view, beside), _passed(view, guarded)
-    if here is None or there is None:
-        return None
-    mine, theirs = _at(view, here, beside), _at(view, there, guarded)
-    more = [each for each in theirs if each not in mine]
-    if not more or any(each not in theirs for each in mine):
+    if not beside.named < guarded.named:
         return None  # nothing to pass, or somebody has said who may call this one
-    shared = target_ports(beside, workload) & target_ports(guarded, workload)
-    entered = {port for port in shared if _admits_waypoint(view, workload, here, port)}
-    doors, numbers = _numbers(beside, workload, entered), _numbers(guarded, workload, entered)
-    if not any(_lets_in(mine, number) for number in doors):
+    more = [each for each in guarded.policies if str(each) not in beside.named]
+    shared = target_ports(beside.service, workload) & target_ports(guarded.service, workload)
+    entered = {port for port in shared if _admits_waypoint(view, workload, beside.ref, port)}
+    doors, numbers = _numbers(beside.service, workload, entered), _numbers(guarded.service, workload, entered)
+    if not any(_lets_in(beside.policies, number) for number in doors):
         return None
-    if not all(_lets_in(theirs, number) for number in numbers):
+    if not all(_lets_in(guarded.policies, number) for number in numbers):
         return Severity.ERROR, more[0]
     narrowing = (each for each in more if each.action != "ALLOW" and _is_about(each, numbers))
     return next(((Severity.WARNING, each) for each in narrowing), None)
@@ -105,7 +121,7 @@ def _is_about(policy: Policy, numbers: Iterable[int]) -> bool:
 
 def routes_lead_to_the_open(view: View) -> Iterator[Problem]:
     """AMB0742: the policies of the Services to which a route leads are not asked."""
-    for route in (*gateway_api_routes(view), *virtual_services(view)):
+    for route in (*gateway_api_routes(view), *connection_routes(view), *virtual_services(view)):
         told = set()
         for called in route.calls:
             for led in route.leads:
@@ -147,7 +163,10 @@ def _ports(service: Service, named: int) -> list[int]:
 
 def _is_side_door(view: View, front: Service, back: Service, workload: Workload) -> bool:
     """Whether AMB0740 says it, with or without a route."""
-    return front in view.services_of(workload) and _side_door(view, front, back, workload) is not None
+    if front not in view.services_of(workload):
+        return False
+    beside, guarded = _entrance(view, front), _entrance(view, back)
+    return bool(beside and guarded and _side_door(view, beside, guarded, workload))
 
 
 def _reached(view: View, workload: Workload, ref: WaypointRef, back: Service, numbers: Iterable[int]) -> bool:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import policy_cases as cases
@@ -117,6 +118,28 @@ def test_a_route_past_policies_is_told_where_the_pods_take_the_call(
     found = examine(world(*parts.changed(parts.mesh(), changes)), "AMB0742")
 
     assert told(found) == ["warning AMB0742 HTTPRoute shop/way"] * count
+
+
+@pytest.mark.parametrize("kind", ["GRPCRoute", "TCPRoute", "TLSRoute"])
+def test_routes_of_every_kind_lead_past_policies(world: Any, examine: Any, kind: str) -> None:
+    leads = parts.route(kind, parentRefs=cases.TO_FRONT, rules=cases.BACKEND)
+
+    found = examine(world(*parts.changed(parts.mesh(), [cases.FRONT, leads])), "AMB0742")
+
+    assert told(found) == [f"warning AMB0742 {kind} shop/way"]
+
+
+def test_many_services_before_the_same_pods_cost_little(world: Any, examine: Any) -> None:
+    many = [parts.service(f"of-cart-{number}", selector=parts.CART) for number in range(600)]
+    closed = [parts.policy(each["metadata"]["name"], targetRefs=[{"kind": "Service", "name": each["metadata"]["name"]}],
+                           rules=[parts.rule(principals=[parts.WEB])]) for each in many[:300]]  # fmt: skip
+    mesh = world(*parts.changed(parts.mesh(), [*many, *closed]))
+    start = time.process_time()
+
+    found = examine(mesh, "AMB0740")
+
+    assert len(told(found)) == 300
+    assert time.process_time() - start < 1
 
 
 def test_what_leads_to_the_same_pods_is_told_as_a_side_door_with_or_without_a_route(world: Any, examine: Any) -> None:
