@@ -58,12 +58,17 @@ TO_WAYPOINT = [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name":
 DRY = {"istio.io/dry-run": "true"}
 NOT_READY = {"conditions": [{"type": "Programmed", "status": "False"}]}
 STRICT = peers("strict", mtls={"mode": "STRICT"})
+TO_OUT = [{"group": "networking.istio.io", "kind": "ServiceEntry", "name": "out"}]
 TO_CLASS = [{"kind": "GatewayClass", "name": "istio-waypoint"}]
 TO_EDGE = [{"name": "edge", "namespace": "web"}]
 BACKEND = [{"backendRefs": [{"name": "cart", "port": 80}]}]
 FROM_EDGE = route(name="in", parentRefs=TO_EDGE, rules=BACKEND)
 NEVER = {"type": "ZtunnelAccepted", "status": "False", "reason": "UnsupportedValue", "message": "no"}
 OPENED = {"podSelector": {"matchLabels": {"app": "web"}}, "ingress": [{"ports": [{"port": 15008}, {"port": 8080}]}]}
+
+
+def hosted_out(**parts: Any) -> Object:
+    return make("ServiceEntry", "out", spec={"hosts": ["out.example.com"]}, **parts)
 
 
 def hosted(kind: str, **spec: Any) -> Object:
@@ -135,6 +140,9 @@ CASES = (
     Case("AMB0704", "RequestAuthentication shop/it", "GatewayClass outside of namespace istio-system",
          (make("RequestAuthentication", "it", spec={"targetRefs": TO_CLASS}),),
          (make("RequestAuthentication", "it", "istio-system", spec={"targetRefs": TO_CLASS}),)),
+    Case("AMB0704", "TrafficExtension shop/it", "Gateway shop/none, which does not exist",
+         (make("TrafficExtension", "it", spec={"targetRefs": [{"kind": "Gateway", "name": "none"}]}),),
+         (make("TrafficExtension", "it", spec={"targetRefs": TO_WAYPOINT}),)),
     Case("AMB0705", "AuthorizationPolicy web/it", "which stands in namespace shop",
          (policy("it", "web", targetRefs=TO_WAYPOINT),), (policy(targetRefs=TO_WAYPOINT),)),
     Case("AMB0706", IT, "Service shop/db, which has no waypoint: nobody enforces it",
@@ -149,6 +157,9 @@ CASES = (
           policy("it", "web", targetRefs=[{"kind": "Service", "name": "web"}])),
          (service("web", "web", {USE: "waypoint", USE_FROM: "shop"}), waypoint(routes="All"),
           policy("it", "web", targetRefs=[{"kind": "Service", "name": "web"}]))),
+    Case("AMB0706", IT, "ServiceEntry shop/out, which has no waypoint: nobody enforces it",
+         (hosted_out(), policy(targetRefs=TO_OUT)),
+         (hosted_out(labels={USE: "waypoint"}), policy(targetRefs=TO_OUT))),
     Case("AMB0706", IT, "Gateway shop/waypoint, which is not ready",
          (policy(targetRefs=TO_WAYPOINT), waypoint(status={})), (policy(targetRefs=TO_WAYPOINT),)),
     Case("AMB0707", "HTTPRoute shop/way", "Service shop/db, which has no waypoint: nobody follows it",

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from ..authz.analysis_index import View
 from ..authz.parts import Policy, Service, Target, targets_of
 from ..manifests.gateways import is_waypoint
-from ..manifests.identity import name_of, namespace_or_default
+from ..manifests.identity import labels_of, name_of, namespace_or_default
 from ..mesh.names import did_you_mean
 from ..mesh.spec import WaypointRef
 from .findings import Problem, Severity
@@ -18,7 +18,7 @@ from .findings import Problem, Severity
 BY_TARGET_REFS = (
     "Attach it by targetRefs to the Service, or to the waypoint's Gateway, so that the waypoint enforces it"
 )
-_ATTACHED = ("AuthorizationPolicy", "RequestAuthentication", "WasmPlugin")
+_ATTACHED = ("AuthorizationPolicy", "RequestAuthentication", "WasmPlugin", "TrafficExtension")
 _CLASS = "istio-waypoint"
 
 
@@ -88,7 +88,7 @@ def _wrong_class(target: Target, namespace: str, root: str) -> str:
 
 def _targets(view: View) -> Iterator[tuple[str, str, str, Target]]:
     for kind in _ATTACHED:
-        for obj in view.world.all(kind):
+        for obj in (*view.world.all(kind), *view.others.get(kind, ())):
             for target in dict.fromkeys(targets_of(obj)):
                 yield kind, namespace_or_default(obj), name_of(obj), target
 
@@ -116,22 +116,37 @@ def gateway_in_own_namespace(view: View) -> Iterator[Problem]:
 
 def waypoint_enforces(view: View) -> Iterator[Problem]:
     """AMB0706: the waypoint of what a policy is attached to is there, ready, and in the path."""
+    entries = _entries(view)
     for kind, where, name, target in _targets(view):
         reason = ""
         if target.kind == "Service" and (where, target.name) in view.world.services:
             service = view.world.services[where, target.name]
             reason = why_no_waypoint(view, service)
             words = f"is attached to Service {service}, which {reason}"
+        elif target.kind == "ServiceEntry" and (where, target.name) in entries:
+            entry = entries[where, target.name]
+            reason = why_no_waypoint(view, entry)
+            words = f"is attached to ServiceEntry {entry}, which {reason}"
         elif target.kind == "Gateway" and (where, target.name) in view.gateways:
             reason = _why_unfit(view, WaypointRef(where, target.name))
             words = f"is attached to Gateway {where}/{target.name}, which {reason}"
         if reason:
+            called = "Service" if target.kind == "Gateway" else target.kind
             yield Problem(
                 f"{kind} {where}/{name}",
                 f"{words}: nobody enforces it",
-                "Give the Service a waypoint that is ready (label istio.io/use-waypoint)",
+                f"Give the {called} a waypoint that is ready (label istio.io/use-waypoint)",
                 missing(view),
             )
+
+
+def _entries(view: View) -> dict[tuple[str, str], Service]:
+    """The ServiceEntries as far as labels tell by which waypoint they are called."""
+    found = (
+        Service(namespace_or_default(obj), name_of(obj), {}, (), labels_of(obj))
+        for obj in view.world.all("ServiceEntry")
+    )
+    return {(each.namespace, each.name): each for each in found}
 
 
 def missing(view: View) -> Severity | None:
