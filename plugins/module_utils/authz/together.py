@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from .ruling import Ruling, Verdict
+from .unknowns import Unknown
 
 
 def one_after_the_other(first: Ruling, then: Ruling | None) -> Ruling:
@@ -37,7 +38,7 @@ def meant(ruling: Ruling) -> Ruling:
 def together(found: Sequence[tuple[str, Ruling]], on: str) -> Ruling:
     """What several possible ways of one call come to: the same, or it depends on which one it is."""
     rulings = [ruling for _label, ruling in found]
-    if len({(ruling.verdict, ruling.would) for ruling in rulings}) == 1:
+    if len({(ruling.verdict, ruling.would, _depends_on(ruling)) for ruling in rulings}) == 1:
         return rulings[0]
     said: dict[str, list[str]] = {}
     for label, ruling in found:
@@ -47,4 +48,9 @@ def together(found: Sequence[tuple[str, Ruling]], on: str) -> Ruling:
         f"{', '.join(labels[:3])}{' …' if len(labels) > 3 else ''}: {words}" for words, labels in said.items()
     )
     where = "; ".join(dict.fromkeys(ruling.where for ruling in rulings))
-    return Ruling(Verdict.DEPENDS, where, reason, on=frozenset({on}))
+    return Ruling(Verdict.DEPENDS, where, reason, on=frozenset({on}).union(*(ruling.on for ruling in rulings)))
+
+
+def _depends_on(ruling: Ruling) -> Unknown:
+    """What it hangs on; for what is not enforced that does not matter."""
+    return ruling.on if ruling.verdict is Verdict.DEPENDS else frozenset()
