@@ -47,7 +47,7 @@ def none_beside_policies(view: View) -> Iterator[Problem]:
     told = set()
     for workload in view.captured:
         services = sorted(view.services_of(workload), key=str) if len(view.services_of(workload)) > 1 else []
-        entrances = [found for service in services if (found := _entrance(view, service))]
+        entrances = [each for service in services if (each := _entrance(view, service))]
         for beside in entrances:
             for guarded in entrances:
                 if not beside.named < guarded.named or str(beside.service) in told:
