@@ -246,14 +246,30 @@ OPTIONS: dict[str, dict[str, t.Any]] = {
     "root_namespace": {"type": "str"},
     "trust_domain": {"type": "str"},
 }
+#: What each query looks at, beside what all do.
+REQUEST = ("port", "method", "path", "request_host", "headers", "claims", "source_ip")
+LOOKED_AT = {"can": ("from", "to", *REQUEST), "matrix": ("namespace", *REQUEST), "explain": ("of",)}
 
 
 def run(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The answer as the result of the module."""
+    _refuse_idle(params)
     world, doubt = _world(params)
     result = _answer(world, params)
     notes = [doubt] if doubt else []
     return {**result, "notes": notes, "summary": [*result["summary"], *(f"note: {note}" for note in notes)]}
+
+
+def _refuse_idle(params: t.Mapping[str, t.Any]) -> None:
+    """AmbientError for an option that the query does not look at, and where the namespace is empty."""
+    query = params["query"]
+    for option in sorted({each for group in LOOKED_AT.values() for each in group}.difference(LOOKED_AT[query])):
+        if params[option] is not None:
+            hint = f"Leave it out; {query} takes {', '.join(LOOKED_AT[query])}"
+            raise AmbientError(f"is not looked at where {query} is asked", path=option, hint=hint)
+    if params["namespace"] == "":
+        hint = "Name one, or leave it out for all of the mesh (-e matrix=mesh)"
+        raise AmbientError("is empty", path="namespace", hint=hint)
 
 
 def _answer(world: World, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .asking import Question
+from .asking import Question, Request
 from .judging import Judge
 from .ruling import Ruling, Verdict
 from .world import World
@@ -80,10 +80,16 @@ def can(world: World, question: Question, judge: Judge | None = None) -> Answer:
     service = world.services[question.service]
     outcome = judge.outcome(question.account, service, question.request)
     way = judge.ways.to(service)
-    notes = (*way.notes, *_odd_method(question.request.method))
+    notes = (*way.notes, *_odd(question.request))
     return Answer(question, outcome.total, outcome.steps, notes, world.live)
 
 
-def _odd_method(method: str | None) -> Iterator[str]:
+def _odd(request: Request) -> Iterator[str]:
+    """What is asked that may be meant otherwise."""
+    method, path, claims = request.method, request.path, request.claims
     if method and method != method.upper():
         yield f"methods are written in capitals: a rule for {method.upper()} does not match {method}"
+    if path and "*" in path:
+        yield f"a call has one path: the star in {path} stands for itself"
+    if missing := [name for name in ("iss", "sub") if claims and not claims.get(name)]:
+        yield f"the claims have no {' and no '.join(missing)}: no rule about requestPrincipals matches them"

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,11 @@ from .wording import counted
 from .world import World
 
 _UNNAMED = "default"  # the account that Kubernetes makes in every namespace
+_PORTS = range(1, 65536)
+_LONGEST_PORT = 5
+_METHOD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HOST = re.compile(r"[^\s/*,]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class Request:
     method: str | None = None
     path: str | None = None
     host: str | None = None
-    headers: Mapping[str, str] | None = None
+    headers: Mapping[str, str | Sequence[str]] | None = None
     claims: Mapping[str, Any] | None = None
     address: str | None = None
 
@@ -89,30 +95,58 @@ def question_of(world: World, params: Mapping[str, Any]) -> Question:
     account = known_account(world, pair(params.get("from"), "from"))
     to, colon, port = str(params.get("to") or "").partition(":")
     service = known_service(world, pair(to, "to"))
-    if colon and not port.isdecimal():
-        raise AmbientError(f"{port!r} is no port", path="to", hint="Write NAMESPACE/NAME or NAMESPACE/NAME:PORT")
-    given = {**params, "port": int(port)} if colon else params
+    if not colon:
+        return Question(account, (service.namespace, service.name), request_of(params, service))
+    if not port.isdecimal() or len(port) > _LONGEST_PORT:
+        raise AmbientError(f"{port!r:.40} is no port", path="to", hint="Write NAMESPACE/NAME or NAMESPACE/NAME:PORT")
+    if params.get("port") not in (None, int(port)):
+        raise AmbientError(f"is {params['port']}, and to says {port}", path="port", hint="Say it in one of the two")
+    given = {**params, "port": int(port)}
     return Question(account, (service.namespace, service.name), request_of(given, service))
 
 
 def request_of(params: Mapping[str, Any], service: Service | None = None) -> Request:
-    """What the options say about a call; AmbientError for a port or an address that is none."""
+    """What the options say about a call; AmbientError for what no call can have, such as an empty method."""
     port = params.get("port")
-    if port is not None and service is not None and service.ports and port not in {p.number for p in service.ports}:
+    if port is not None and service is not None and service.ports and not service.has(port):
         known = ", ".join(str(each.number) for each in service.ports)
         raise AmbientError(f"Service {service} has no port {port}", path="port", hint=f"Known: {known}")
+    if port is not None and port not in _PORTS:
+        raise AmbientError(f"{port} is no port", path="port", hint="Give a number from 1 to 65535")
     path = params.get("path")
-    if path is not None and not str(path).startswith("/"):
-        raise AmbientError(f"{path!r} is no path", path="path", hint="Begin it with /")
+    if path is not None and (not str(path).startswith("/") or _CONTROL.search(str(path))):
+        hint = "Begin it with /, and leave out control characters"
+        raise AmbientError(f"{path!r} is no path", path="path", hint=hint)
     return Request(
         port,
-        params.get("method"),
+        _text(params, "method", _METHOD, "no method of HTTP", "Name one, such as GET, or leave it out for any"),
         path,
-        params.get("request_host"),
-        params.get("headers"),
+        _text(params, "request_host", _HOST, "no host of a call", "Such as shop.example or shop.example:8080"),
+        _headers(params),
         params.get("claims"),
         _address(params),
     )
+
+
+def _text(params: Mapping[str, Any], option: str, shape: re.Pattern[str], what: str, hint: str) -> str | None:
+    text = params.get(option)
+    if text is not None and not shape.fullmatch(str(text)):
+        raise AmbientError(f"{text!r} is {what}", path=option, hint=hint)
+    return text
+
+
+def _headers(params: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The headers; AmbientError for a value that is no text, and for a name that stands twice."""
+    seen: dict[str, str] = {}
+    for name, value in (params.get("headers") or {}).items():
+        path = f"headers.{name}"
+        if not all(isinstance(each, str) for each in (name, *(value if isinstance(value, list) else [value]))):
+            hint = "Put it in quotes; an empty mapping says that there are no headers"
+            raise AmbientError(f"must be a text, or a list of texts, it is {value!r:.40}", path=path, hint=hint)
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            raise AmbientError(f"is the same header as {other}", path=path, hint="Give its values as one list")
+    return params.get("headers")
 
 
 def pair(text: Any, option: str) -> tuple[str, str]:

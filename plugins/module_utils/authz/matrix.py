@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ..errors import AmbientError
 from .answering import ruling_data
 from .asking import Request, known_namespace
 from .classes import Account, Classes, named_accounts
@@ -88,12 +89,20 @@ class Matrix:
 
 
 def matrix(world: World, namespace: str = "", request: Request = Request(), judge: Judge | None = None) -> Matrix:  # noqa: B008
-    """For the Services of a namespace, or of all; AmbientError for a namespace that is not there."""
+    """For the Services of a namespace, or of all, that have the port that is asked about.
+
+    AmbientError for a namespace that is not there, and for a port that none of the Services has.
+    """
     judge = judge or Judge(world)
     if namespace:
         known_namespace(world, namespace, "namespace")
-    services = world.services_in.get(namespace, ()) if namespace else world.services.values()
-    return Rows(judge).of(services, request)
+    services = world.services_in.get(namespace, ()) if namespace else list(world.services.values())
+    port = request.port
+    meant = [each for each in services if port is None or not each.ports or each.has(port)]
+    if services and not meant:
+        known = sorted({each.number for service in services for each in service.ports})
+        raise AmbientError(f"no Service has port {port}", path="port", hint=f"Known: {', '.join(map(str, known))}")
+    return Rows(judge).of(meant, request)
 
 
 class Rows:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..errors import AmbientError
-from ..manifests.identity import Object
-from ..mesh.names import did_you_mean
+from ..manifests.identity import Object, group_of
+from ..mesh.names import did_you_mean, is_dns_label, is_dns_subdomain
+from .refused import refuse_values
 
 
 def _both_ways(*fields: str) -> dict[str, Any]:
@@ -19,10 +20,13 @@ def _both_ways(*fields: str) -> dict[str, Any]:
 
 
 _SCALAR = object()  # a text or a number
-_NUMBER = object()
-_TEXTS: dict[str, Any] = {"*": _SCALAR}  # a mapping of texts
+_TEXT = object()
+_FLAG = object()
+_PORT = object()
+_TEXTS: dict[str, Any] = {"*": _TEXT}  # a mapping of texts
+_NUMBERS = range(1, 65536)
 _CLOSED = "!"  # as a key: what is not named is no field
-_VALUES = [_SCALAR]
+_VALUES = [_TEXT]
 _SELECTOR = {_CLOSED: None, "matchLabels": _TEXTS}
 _MODE = {"mode": frozenset({"UNSET", "DISABLE", "PERMISSIVE", "STRICT"})}
 _TARGET = {"kind!": _SCALAR, "name!": _SCALAR}
@@ -36,40 +40,51 @@ _PORTS = [{"port": _SCALAR, "protocol": _SCALAR}]
 _SOURCES = ("principals", "requestPrincipals", "namespaces", "serviceAccounts", "trustDomains")
 _SOURCE = _both_ways(*_SOURCES, "ipBlocks", "remoteIpBlocks")
 _OPERATION = _both_ways("hosts", "ports", "methods", "paths")
-_POD_PORTS = [{"name": _SCALAR, "containerPort": _NUMBER, "protocol": _SCALAR}]
+_PROTOCOL = frozenset({"TCP", "UDP", "SCTP"})
+_POD_PORTS = [{"name": _SCALAR, "containerPort": _PORT, "protocol": _PROTOCOL}]
+_SERVICE_PORT = {"port!": _PORT, "targetPort": _SCALAR, "protocol": _PROTOCOL}
 _PODS = {
-    "serviceAccountName": _SCALAR,
+    "serviceAccountName": _TEXT,
+    "hostNetwork": _FLAG,
     "containers": [{"ports": _POD_PORTS}],
     "initContainers": [{"restartPolicy": _SCALAR, "ports": _POD_PORTS}],
 }
 _MAKER = {"spec": {"template": {"metadata": {"labels": _TEXTS}, "spec": _PODS}}}
+_GATEWAY = "gateway.networking.k8s.io"
+_SECURITY = "security.istio.io"
+_NETWORKING = "networking.istio.io"
+_EXTENSIONS = "extensions.istio.io"
 _META = {"metadata": {"labels": _TEXTS, "annotations": _TEXTS, "ownerReferences": [{"kind": _SCALAR, "name": _SCALAR}]}}
 
-#: By kind. A key that ends in `!` must be there; `*` stands for every key; what is not named may be anything.
-_SHAPES: Mapping[str, Mapping[str, Any]] = {
-    "Service": {"spec": {"selector": _TEXTS, "ports": [{"port!": _NUMBER, "targetPort": _SCALAR}]}},
-    "Pod": {"spec": _PODS, "status": {"phase": _SCALAR}},
-    "Deployment": _MAKER,
-    "StatefulSet": _MAKER,
-    "DaemonSet": _MAKER,
-    "Gateway": {
+#: By group and kind. A key that ends in `!` must be there; `*` stands for every key; what is not named may be anything.
+_SHAPES: Mapping[tuple[str, str], Mapping[str, Any]] = {
+    ("", "Namespace"): {},
+    ("", "ServiceAccount"): {},
+    ("", "Service"): {"spec": {"selector": _TEXTS, "ports": [_SERVICE_PORT]}},
+    ("", "Pod"): {"spec": _PODS, "status": {"phase": _SCALAR}},
+    ("apps", "Deployment"): _MAKER,
+    ("apps", "StatefulSet"): _MAKER,
+    ("apps", "DaemonSet"): _MAKER,
+    (_GATEWAY, "Gateway"): {
         "spec": {
             "gatewayClassName": _SCALAR,
             "listeners": [
                 {
+                    "port": _PORT,
                     "allowedRoutes": {
                         "namespaces": {
-                            "from": _SCALAR,
+                            "from": frozenset({"All", "Same", "Selector", "None"}),
                             "selector": _EXPRESSIONS,
                         }
-                    }
+                    },
                 }
             ],
         },
         "status": _CONDITIONS,
     },
-    "AuthorizationPolicy": {
+    (_SECURITY, "AuthorizationPolicy"): {
         "spec": {
+            _CLOSED: None,
             "action": frozenset({"ALLOW", "DENY", "AUDIT", "CUSTOM"}),
             "provider": {"name": _SCALAR},
             "selector": _SELECTOR,
@@ -86,38 +101,64 @@ _SHAPES: Mapping[str, Mapping[str, Any]] = {
         },
         "status": _CONDITIONS,
     },
-    "RequestAuthentication": _ATTACHED,
-    "WasmPlugin": _ATTACHED,
-    "HTTPRoute": _ROUTE,
-    "GRPCRoute": _ROUTE,
-    "VirtualService": {"spec": {"hosts": _VALUES, "gateways": _VALUES, "http": [{"route": [{"destination": {}}]}]}},
-    "ServiceEntry": {"spec": {"hosts": _VALUES}},
-    "DestinationRule": {"spec": {"host": _SCALAR}},
-    "TrafficExtension": _ATTACHED,
-    "TCPRoute": _ROUTE,
-    "TLSRoute": _ROUTE,
-    "EnvoyFilter": {"spec": {"workloadSelector": {"labels": _TEXTS}, "targetRefs": [_TARGET]}},
-    "Telemetry": _ATTACHED,
-    "NetworkPolicy": {
+    (_SECURITY, "RequestAuthentication"): _ATTACHED,
+    (_EXTENSIONS, "WasmPlugin"): _ATTACHED,
+    (_GATEWAY, "HTTPRoute"): _ROUTE,
+    (_GATEWAY, "GRPCRoute"): _ROUTE,
+    (_NETWORKING, "VirtualService"): {
+        "spec": {"hosts": _VALUES, "gateways": _VALUES, "http": [{"route": [{"destination": {}}]}]}
+    },
+    (_NETWORKING, "ServiceEntry"): {"spec": {"hosts": _VALUES}},
+    (_NETWORKING, "DestinationRule"): {"spec": {"host": _SCALAR}},
+    (_EXTENSIONS, "TrafficExtension"): _ATTACHED,
+    (_GATEWAY, "TCPRoute"): _ROUTE,
+    (_GATEWAY, "TLSRoute"): _ROUTE,
+    (_NETWORKING, "EnvoyFilter"): {"spec": {"workloadSelector": {"labels": _TEXTS}, "targetRefs": [_TARGET]}},
+    ("telemetry.istio.io", "Telemetry"): _ATTACHED,
+    ("networking.k8s.io", "NetworkPolicy"): {
         "spec": {
             "podSelector": _EXPRESSIONS,
             "ingress": [{"from": [_PEER], "ports": _PORTS}],
             "egress": [{"to": [_PEER], "ports": _PORTS}],
         }
     },
-    "PeerAuthentication": {"spec": {"selector": _SELECTOR, "mtls": _MODE, "portLevelMtls": {"*": _MODE}}},
+    (_SECURITY, "PeerAuthentication"): {
+        "spec": {_CLOSED: None, "selector": _SELECTOR, "mtls": _MODE, "portLevelMtls": {"*": _MODE}}
+    },
 }
 
 
 def checked(objects: Iterable[Object]) -> Iterator[Object]:
     """The objects; AmbientError with the object and the field of the first one that cannot be read."""
     for obj in objects:
-        kind = str(obj.get("kind"))
         metadata = obj.get("metadata") or {}
         place = "/".join(str(metadata[key]) for key in ("namespace", "name") if metadata.get(key))
-        for shape in (_META, _SHAPES.get(kind, {})):
-            _look(obj, shape, f"{kind} {place}: ", "")
+        what = f"{obj.get('kind')} {place}: "
+        _look(obj, _META, what, "")
+        key = (group_of(obj), str(obj.get("kind")))
+        shape = _SHAPES.get(key)
+        if meant := next((kind for group, kind in _SHAPES if _alike((group, kind), key)), ""):
+            raise AmbientError("is no kind of that API", path=f"{what}kind", hint=f"Did you mean {meant}?")
+        if shape is not None:
+            _refuse_odd_names(obj, what)
+            _look(obj, shape, what, "")
+        if obj.get("kind") == "AuthorizationPolicy" and shape:
+            refuse_values(obj.get("spec") or {}, what)
         yield obj
+
+
+def _alike(known: tuple[str, str], key: tuple[str, str]) -> bool:
+    """Whether they differ in capitals alone."""
+    return known != key and (known[0], known[1].lower()) == (key[0], key[1].lower())
+
+
+def _refuse_odd_names(obj: Object, what: str) -> None:
+    """Names that Kubernetes does not take; those of a template that nobody has rendered are such."""
+    for key, fits in (("name", is_dns_subdomain), ("namespace", is_dns_label)):
+        name = (obj.get("metadata") or {}).get(key)
+        if name and not fits(str(name)):
+            hint = "Render the template first" if "{" in str(name) else "Mend the manifest"
+            raise AmbientError(f"{name!r} is not a name that Kubernetes takes", path=f"{what}metadata.{key}", hint=hint)
 
 
 def _look(value: Any, shape: Any, what: str, path: str) -> None:
@@ -144,9 +185,13 @@ def _look(value: Any, shape: Any, what: str, path: str) -> None:
             _look(each, shape[0], what, f"{path}[{at}]")
     elif isinstance(shape, frozenset):
         _require(isinstance(value, str) and value in shape, f"one of {', '.join(sorted(shape))}", value, what, path)
-    elif shape is _NUMBER:
-        whole = isinstance(value, int) or (isinstance(value, str) and value.isdecimal())
-        _require(whole and not isinstance(value, bool), "a number", value, what, path)
+    elif shape is _PORT:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        _require(whole and value in _NUMBERS, "a number from 1 to 65535", value, what, path)
+    elif shape is _FLAG:
+        _require(isinstance(value, bool), "true or false", value, what, path)
+    elif shape is _TEXT:
+        _require(isinstance(value, str), "a text", value, what, path)
     else:
         _require(not isinstance(value, Mapping | list), "a text", value, what, path)
 

@@ -14,6 +14,7 @@ from ..authz.reading import overlay
 from ..authz.shapes import checked
 from ..authz.trust import ROOT_NAMESPACE, TRUST_DOMAIN
 from ..authz.world import World
+from ..manifests.identity import group_of
 from ..manifests.items import Item
 from .findings import Problem
 from .policy_plan import KIND_NAMES, laid_over, remaining
@@ -131,8 +132,13 @@ def read(cluster: Snapshot, planned: Planned) -> Seen:
 def written(items: Iterable[Item], root: str = ROOT_NAMESPACE, trust_domain: str = TRUST_DOMAIN) -> Seen:
     """The world as manifests have it. AmbientError with the object and the field of one that cannot be read."""
     objects = list(checked(overlay([], items)))
-    kinds = {resource.kind: [obj for obj in objects if obj.get("kind") == resource.kind] for resource in _OTHERS}
+    kinds = {resource.kind: [obj for obj in objects if _is_of(obj, resource)] for resource in _OTHERS}
     return Seen(View(World.of(objects, False, root, trust_domain), kinds))
+
+
+def _is_of(obj: Mapping[str, Any], resource: Resource) -> bool:
+    """Whether it is of the kind, whatever the version; Calico has a NetworkPolicy, too."""
+    return obj.get("kind") == resource.kind and group_of(obj) == group_of({"apiVersion": resource.api_version})
 
 
 def _listed(cluster: Snapshot, resource: Resource, blind: dict[str, str]) -> Iterator[dict[str, Any]]:

@@ -28,6 +28,11 @@ def namespace_or_default(obj: Mapping[str, Any]) -> str:
     return namespace_of(obj) or "default"
 
 
+def group_of(obj: Mapping[str, Any]) -> str:
+    """The group of an object's API; empty for the core."""
+    return str(obj.get("apiVersion") or "").rpartition("/")[0]
+
+
 def labels_of(obj: Mapping[str, Any]) -> Mapping[str, str]:
     """The labels of an object."""
     labels: Mapping[str, str] = (obj.get("metadata") or {}).get("labels") or {}

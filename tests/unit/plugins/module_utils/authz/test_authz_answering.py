@@ -383,7 +383,13 @@ class TestNotAccepted:
 def test_a_rule_that_asks_for_a_token_where_none_is_looked_at_is_noted() -> None:
     def tokens(kind: str, name: str, *rules: dict[str, Any]) -> dict[str, Any]:
         spec = {"targetRefs": [{"kind": kind, "name": name}], "jwtRules": list(rules)}
-        return {"kind": "RequestAuthentication", "metadata": {"name": "t", "namespace": "shop"}, "spec": spec}
+        metadata = {"name": "t", "namespace": "shop"}
+        return {
+            "apiVersion": "security.istio.io/v1",
+            "kind": "RequestAuthentication",
+            "metadata": metadata,
+            "spec": spec,
+        }
 
     rule = {"from": [{"source": {"requestPrincipals": ["*"]}}]}
     signed = policy("signed", may("shop/web", methods=["PUT"]), rule, on="Service/cart")
@@ -488,7 +494,7 @@ def test_pods_of_one_account_may_differ() -> None:
         ({"to": "shop/cart:81"}, "port: Service shop/cart has no port 81. Known: 80"),
         ({"to": "shop/cart:web"}, "to: 'web' is no port. Write NAMESPACE/NAME or NAMESPACE/NAME:PORT"),
         ({"port": 81}, "port: Service shop/cart has no port 81. Known: 80"),
-        ({"path": "p"}, "path: 'p' is no path. Begin it with /"),
+        ({"path": "p"}, "path: 'p' is no path. Begin it with /, and leave out control characters"),
         ({"source_ip": "10.0.0"}, "source_ip: '10.0.0' is no IP address. Such as 10.0.0.7"),
     ],
 )
