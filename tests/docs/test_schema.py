@@ -54,6 +54,10 @@ ACROSS = (
     "takes calls to pods by their address",
     "holds a private key",
     "jwt.jwks: is no JSON Web Key Set. ",
+    "has a template beside other text",
+    "has a template after {**}",
+    "has a part that cannot stand beside templates",
+    "never matches: ",
 )
 
 

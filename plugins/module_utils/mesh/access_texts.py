@@ -8,7 +8,9 @@ Each function gives what is wrong with a text, and what to do; None if nothing i
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
+from ..authz.patterns import normal
 from .names import did_you_mean
 from .reader import shown
 
@@ -17,6 +19,7 @@ _PATH = re.compile(r"\*|/\S*|\*\S+")
 _HOST = re.compile(r"\*|(\*\.?)?[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(\.?\*|:([0-9]{1,5}|\*))?")
 _TEXT = re.compile(r"\S+")
 _TEMPLATES = re.compile(r"\{\*\*?\}")
+_LITERAL = re.compile(r"[a-zA-Z0-9._~%!$&'()+,;:@=-]+")
 
 
 def wrong_method(text: str) -> tuple[str, str] | None:
@@ -37,14 +40,40 @@ def wrong_path(text: str) -> tuple[str, str] | None:
         return f"{shown(text)} has a brace that is none of {{*}} and {{**}}", "Write /users/{*}/cart"
     if templates and "*" in rest:
         return f"{shown(text)} mixes * with {{*}} or {{**}}", "Use one of the two"
-    return _misplaced_star(text) if not templates else None
+    return _wrong_template(text) if templates else _misplaced_star(text) or _never_seen(text)
+
+
+def _wrong_template(text: str) -> tuple[str, str] | None:
+    """What istiod refuses of a path with templates (CheckValidPathTemplate in pkg/config/security/security.go)."""
+    parts = text.strip("/").split("/")
+    for part in parts:
+        if _TEMPLATES.search(part) and not _TEMPLATES.fullmatch(part):
+            return f"{shown(text)} has a template beside other text", "Give it a part of its own, as in /users/{*}/cart"
+        if not _TEMPLATES.fullmatch(part) and not _LITERAL.fullmatch(part):
+            return (
+                f"{shown(text)} has a part that cannot stand beside templates",
+                "Use letters, digits and -._~%!$&'()+",
+            )
+    if "{**}" in parts and _TEMPLATES.search("/".join(parts[parts.index("{**}") + 1 :])):
+        return f"{shown(text)} has a template after {{**}}", "Write {**} as the last template"
+    return None
+
+
+def _never_seen(text: str) -> tuple[str, str] | None:
+    """A waypoint makes paths normal before any policy sees them: other texts never match."""
+    seen = normal(text)
+    if seen != text:
+        return f"{shown(text)} never matches: a waypoint sees such a path as {shown(seen)}", f"Write {shown(seen)}"
+    if not text.isascii():
+        return f"{shown(text)} never matches: paths arrive escaped", f"Write {shown(quote(text, safe='/%*'))}"
+    return None
 
 
 def wrong_host(text: str) -> tuple[str, str] | None:
     """The host of a request is expected."""
     if not _HOST.fullmatch(text):
         return f"{shown(text)} is not a host", "Write shop.example, *.shop.example or shop.example:8080"
-    return None
+    return _misplaced_star(text)
 
 
 def wrong_text(text: str) -> tuple[str, str] | None:
