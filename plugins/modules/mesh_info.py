@@ -48,7 +48,9 @@ options:
     description: What is called, for O(query=can), a Service as C(NAMESPACE/NAME) or C(NAMESPACE/NAME:PORT).
     type: str
   port:
-    description: The port of the Service. Without it the answer is about all of them.
+    description:
+      - The port of the Service. Without it the answer is about all of them. The matrix leaves Services out that do not
+        have it.
     type: int
   method:
     description: The method of the request, such as V(GET). What is not said of a request may be anything.
