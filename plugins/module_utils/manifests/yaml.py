@@ -82,9 +82,9 @@ def load_all(text: str, source: str = "") -> list[dict[str, Any]]:
     try:
         documents = [document for document in yaml.load_all(text, Loader=_Loader) if document is not None]
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise AmbientError(
-            f"not valid YAML: {_one_line(error)}", path=source, hint="Mend the file at that place"
-        ) from error
+        template = "; if it is a template, render it first" if "{{" in text else ""
+        hint = f"Mend the file at that place{template}"
+        raise AmbientError(f"not valid YAML: {_one_line(error)}", path=source, hint=hint) from error
     for number, document in enumerate(documents, 1):
         if not isinstance(document, dict):
             raise AmbientError(

@@ -42,6 +42,11 @@ def test_plain_values(text: str, value: Any) -> None:
     [
         ("a: 1\na: 2", "f.yaml: not valid YAML: the key 'a' stands twice, line 2, column 1"),
         ("a: [", "f.yaml: not valid YAML: did not find expected node content, line 2, column 1"),
+        (
+            "a: {{ .Values.a }}\n",
+            "f.yaml: not valid YAML: found unhashable key, line 1, column 5. Mend the file at that place; if it is a "
+            "template, render it first",
+        ),
         ("- a", "f.yaml: document 1 is a list, not a Kubernetes object"),
         ("!!python/object/apply:os.system ['true']", "f.yaml: not valid YAML: could not determine a constructor"),
     ],
