@@ -8,10 +8,12 @@ from collections.abc import Iterator, Mapping
 
 from .access_references import check_access
 from .names import did_you_mean
+from .patches import INGRESS_USE_WAYPOINT, USE_WAYPOINT, USE_WAYPOINT_NAMESPACE
 from .reader import Reader
-from .spec import Allow, MeshSpec, NamespaceSpec, Serves, WaypointRef, WaypointSpec
+from .spec import MODE_LABEL, Allow, MeshSpec, NamespaceSpec, Serves, WaypointRef, WaypointSpec
 
 _NAME_LABEL = "kubernetes.io/metadata.name"
+_OURS = frozenset({MODE_LABEL, USE_WAYPOINT, USE_WAYPOINT_NAMESPACE, INGRESS_USE_WAYPOINT})
 
 
 def check_references(reader: Reader, mesh: MeshSpec, root: str) -> None:
@@ -73,6 +75,16 @@ def _fits(reader: Reader, path: str, waypoint: WaypointSpec, namespace: Namespac
                 path,
                 f"waypoint {ref} takes traffic of namespace {wanted} only",
                 f"Say allowed_namespaces: all in the entry of {ref}, or give both namespaces a label of their own",
+            )
+        # A namespace gets these after its Services have theirs: the run would wait for a Service that cannot be bound.
+        late = sorted(_OURS & waypoint.allowed.keys()) if ".services[" in path else []
+        if late:
+            reader.error(
+                path,
+                f"waypoint {ref} takes namespaces by label {late[0]}, which {namespace.name} gets after its Services "
+                "are bound",
+                f"Say allowed_namespaces: {{{_NAME_LABEL}: {namespace.name}}} in the entry of {ref}, or name another "
+                "label there",
             )
 
 
