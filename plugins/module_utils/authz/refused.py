@@ -29,6 +29,8 @@ _CONDITIONS = (
 )
 _KEYED = ("request.headers[NAME]", "request.auth.claims[NAME]")
 _WITH_KEY = re.compile(r"(request\.headers|request\.auth\.claims|experimental\.envoy\.filters\.[^\[]+)\[.+\]")
+_ACCOUNTS = ("serviceAccounts", "notServiceAccounts")
+_BESIDE = ("principals", "notPrincipals", "namespaces", "notNamespaces")
 _LONGEST_PORT = 5
 _LAST_PORT = 65535
 
@@ -38,9 +40,20 @@ def refuse_values(spec: Mapping[str, Any], what: str) -> None:
 
     `what` is the object, as the path begins with it.
     """
+    for path, message, hint in _of_attachment(spec):
+        raise AmbientError(message, path=f"{what}spec.{path}", hint=hint)
     for number, rule in enumerate(spec.get("rules") or []):
         for path, message, hint in _of_rule(rule):
             raise AmbientError(message, path=f"{what}spec.rules[{number}].{path}", hint=hint or _MEND)
+
+
+def _of_attachment(spec: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    ways = [key for key in ("selector", "targetRef", "targetRefs") if spec.get(key) not in (None, [])]
+    if len(ways) > 1:
+        yield ways[1], f"stands beside {ways[0]}", "Keep one of the two; make another policy for the other"
+    for number, each in enumerate(spec.get("targetRefs") or []):
+        if each.get("namespace"):
+            yield f"targetRefs[{number}].namespace", "cannot be said", "Put the policy in the namespace of its target"
 
 
 def _of_rule(rule: Rule) -> Iterator[tuple[str, str, str]]:
@@ -50,6 +63,10 @@ def _of_rule(rule: Rule) -> Iterator[tuple[str, str, str]]:
             fields = each.get(word) or {}
             if not any(fields.values()):
                 yield path, "says nothing", "Say something there, or take the entry out: it would mean everybody"
+            beside = [key for key in _BESIDE if fields.get(key)]
+            accounts = [key for key in _ACCOUNTS if fields.get(key)]
+            if beside and accounts:
+                yield f"{path}.{accounts[0]}", f"stands beside {beside[0]}", "Make an entry of each of them"
             for key, values in fields.items():
                 yield from _of_values(f"{path}.{key}", values, _ADDRESSES.get(key) or _PORTS.get(key))
     for number, when in enumerate(rule.get("when") or []):

@@ -266,6 +266,18 @@ def test_a_manifest_of_the_wrong_shape_is_named(tree: dict[str, Any], tmp_path: 
         ),
         ({"rules": [{"to": [{}]}]}, "spec.rules[0].to[0].operation: says nothing. "),
         (
+            {"selector": {"matchLabels": {"a": "b"}}, "targetRefs": [{"kind": "Service", "name": "cart"}]},
+            "spec.targetRefs: stands beside selector. Keep one of the two; make another policy for the other",
+        ),
+        (
+            {"targetRefs": [{"kind": "Service", "name": "cart", "namespace": "pay"}]},
+            "spec.targetRefs[0].namespace: cannot be said. Put the policy in the namespace of its target",
+        ),
+        (
+            {"rules": [{"from": [{"source": {"serviceAccounts": ["web"], "namespaces": ["pay"]}}]}]},
+            "spec.rules[0].from[0].source.serviceAccounts: stands beside namespaces. Make an entry of each of them",
+        ),
+        (
             {"rules": [{}, {"from": [{"source": {"principals": ["a", ""]}}]}]},
             "spec.rules[1].from[0].source.principals[1]: is empty. Mend the manifest",
         ),
