@@ -59,7 +59,7 @@ DRY = {"istio.io/dry-run": "true"}
 NOT_READY = {"conditions": [{"type": "Programmed", "status": "False"}]}
 STRICT = peers("strict", mtls={"mode": "STRICT"})
 TO_OUT = [{"group": "networking.istio.io", "kind": "ServiceEntry", "name": "out"}]
-TO_CLASS = [{"kind": "GatewayClass", "name": "istio-waypoint"}]
+TO_CLASS = [{"group": "gateway.networking.k8s.io", "kind": "GatewayClass", "name": "istio-waypoint"}]
 TO_EDGE = [{"name": "edge", "namespace": "web"}]
 BACKEND = [{"backendRefs": [{"name": "cart", "port": 80}]}]
 FROM_EDGE = route(name="in", parentRefs=TO_EDGE, rules=BACKEND)
@@ -79,6 +79,10 @@ def networked(app: str, *ports: int) -> Object:
     return {"podSelector": {"matchLabels": {"app": app}}, "ingress": [{"ports": [{"port": port} for port in ports]}]}
 
 
+def ranged(first: int, last: int | None) -> Object:
+    return {**networked("lone"), "ingress": [{"ports": [{"port": first, "endPort": last}]}]}
+
+
 def with_waypoint(obj: Object, name: str, where: str = "") -> Object:
     labels = {**obj["metadata"].get("labels", {}), USE: name, **({USE_FROM: where} if where else {})}
     return {**obj, "metadata": {**obj["metadata"], "labels": labels}}
@@ -95,6 +99,10 @@ def told(obj: Object, *conditions: Object) -> Object:
 
 def mesh_config(text: str) -> Object:
     return make("ConfigMap", "istio", "istio-system", labels={"istio.io/rev": "default"}, data={"mesh": text})
+
+
+def of_gateway(name: str) -> Object:
+    return {"matchLabels": {"gateway.networking.k8s.io/gateway-name": name}}
 
 
 def l4(**source: Any) -> list[Object]:
@@ -362,6 +370,9 @@ CASES = (
          (LONE, make("NetworkPolicy", "shut", "old", spec=networked("lone", 8080))),
          (LONE, make("NetworkPolicy", "shut", "old", spec=networked("lone", 8080, 15008)),
           make("NetworkPolicy", "other", "old", spec=networked("other", 8080))), "warning"),
+    Case("AMB0741", "NetworkPolicy old/range", "admits callers to 1 of its 1 workloads, but not to TCP 15008",
+         (LONE, make("NetworkPolicy", "range", "old", spec=ranged(15000, None))),
+         (LONE, make("NetworkPolicy", "range", "old", spec=ranged(15000, 16000))), "warning"),
     Case("AMB0742", "HTTPRoute shop/way", "Service shop/front, which everybody may call, to Service shop/cart",
          (FRONT, route(parentRefs=TO_FRONT, rules=BACKEND)),
          (FRONT, route(parentRefs=TO_FRONT, rules=BACKEND), policy(targetRefs=TO_FRONT, rules=l4(principals=[WEB]))),
@@ -379,4 +390,12 @@ CASES = (
          (make("EnvoyFilter", "it", spec={"targetRefs": TO_WAYPOINT}),), severity="info"),
     Case("AMB0744", "ConfigMap istio-system/istio", "td.example, and ambient_trust_domain is cluster.local",
          (mesh_config("trustDomain: td.example"),), (mesh_config("trustDomain: cluster.local"),)),
+    Case("AMB0745", "AuthorizationPolicy shop/it", "selects the pods of waypoint waypoint, which looks at no selector",
+         (policy(selector=of_gateway("waypoint"), action="DENY", rules=[{}]),),
+         (ingress(), policy(where="web", selector=of_gateway("edge"), rules=l4(principals=[WEB])),
+          policy("attached", targetRefs=TO_WAYPOINT, rules=l4(principals=[WEB])))),
+    Case("AMB0745", "EnvoyFilter shop/it", "selects the pods of waypoint waypoint",
+         (make("EnvoyFilter", "it", spec={"workloadSelector": {"labels": {"istio.io/gateway-name": "waypoint"}}}),)),
+    Case("AMB0745", "RequestAuthentication istio-system/tokens", "selects the pods of waypoint waypoint",
+         (make("RequestAuthentication", "tokens", "istio-system", spec={"selector": of_gateway("waypoint")}),)),
 )  # fmt: skip

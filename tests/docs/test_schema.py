@@ -40,6 +40,7 @@ ACROSS = (
     "stands for workloads, not",
     "takes no traffic of other",
     "takes traffic of namespace",
+    "takes namespaces by label",
     "differ in lock_down",
     "serves others, too",
     "too, and would refuse all calls to it",

@@ -31,6 +31,12 @@ _KEYED = ("request.headers[NAME]", "request.auth.claims[NAME]")
 _WITH_KEY = re.compile(r"(request\.headers|request\.auth\.claims|experimental\.envoy\.filters\.[^\[]+)\[.+\]")
 _ACCOUNTS = ("serviceAccounts", "notServiceAccounts")
 _BESIDE = ("principals", "notPrincipals", "namespaces", "notNamespaces")
+_GROUPS = {
+    "Service": ("", "core"),
+    "Gateway": ("gateway.networking.k8s.io",),
+    "GatewayClass": ("gateway.networking.k8s.io",),
+    "ServiceEntry": ("networking.istio.io",),
+}
 _LONGEST_PORT = 5
 _LAST_PORT = 65535
 
@@ -52,6 +58,9 @@ def _of_attachment(spec: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     if len(ways) > 1:
         yield ways[1], f"stands beside {ways[0]}", "Keep one of the two; make another policy for the other"
     for number, each in enumerate(spec.get("targetRefs") or []):
+        group, wanted = str(each.get("group") or ""), _GROUPS.get(str(each.get("kind")))
+        if wanted and group not in wanted:
+            yield f"targetRefs[{number}].group", f"is {group!r}", f"A {each['kind']} is of group {wanted[0]!r}"
         if each.get("namespace"):
             yield f"targetRefs[{number}].namespace", "cannot be said", "Put the policy in the namespace of its target"
 

@@ -31,12 +31,15 @@ _SELECTOR = {_CLOSED: None, "matchLabels": _TEXTS}
 _MODE = {"mode": frozenset({"UNSET", "DISABLE", "PERMISSIVE", "STRICT"})}
 _TARGET = {"kind!": _SCALAR, "name!": _SCALAR}
 _ATTACHED = {"spec": {"selector": _SELECTOR, "targetRef": _TARGET, "targetRefs": [_TARGET]}}
-_ROUTE = {"spec": {"parentRefs": [{}], "rules": [{"backendRefs": [{}]}]}}
+_REFERENCE = {"name!": _SCALAR, "namespace": _SCALAR, "port": _PORT}
+_ROUTE = {"spec": {"parentRefs": [_REFERENCE], "rules": [{"backendRefs": [_REFERENCE]}]}}
+_DESTINATION = {"host!": _SCALAR, "port": {"number": _PORT}}
+_ROUTES = [{"route": [{"destination": _DESTINATION}]}]
 _CONDITIONS = {"conditions": [{"type!": _SCALAR, "status": _SCALAR}]}
 _EXPRESSION = {"key!": _SCALAR, "operator!": _SCALAR, "values": _VALUES}
 _EXPRESSIONS = {**_SELECTOR, "matchExpressions": [_EXPRESSION]}
 _PEER = {"podSelector": _EXPRESSIONS, "namespaceSelector": _EXPRESSIONS, "ipBlock": {"cidr": _SCALAR}}
-_PORTS = [{"port": _SCALAR, "protocol": _SCALAR}]
+_PORTS = [{"port": _SCALAR, "endPort": _PORT, "protocol": _SCALAR}]
 _SOURCES = ("principals", "requestPrincipals", "namespaces", "serviceAccounts", "trustDomains")
 _SOURCE = _both_ways(*_SOURCES, "ipBlocks", "remoteIpBlocks")
 _OPERATION = _both_ways("hosts", "ports", "methods", "paths")
@@ -106,7 +109,7 @@ _SHAPES: Mapping[tuple[str, str], Mapping[str, Any]] = {
     (_GATEWAY, "HTTPRoute"): _ROUTE,
     (_GATEWAY, "GRPCRoute"): _ROUTE,
     (_NETWORKING, "VirtualService"): {
-        "spec": {"hosts": _VALUES, "gateways": _VALUES, "http": [{"route": [{"destination": {}}]}]}
+        "spec": {"hosts": _VALUES, "gateways": _VALUES, "http": _ROUTES, "tls": _ROUTES, "tcp": _ROUTES}
     },
     (_NETWORKING, "ServiceEntry"): {"spec": {"hosts": _VALUES}},
     (_NETWORKING, "DestinationRule"): {"spec": {"host": _SCALAR}},

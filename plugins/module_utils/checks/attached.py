@@ -18,7 +18,15 @@ from .findings import Problem, Severity
 BY_TARGET_REFS = (
     "Attach it by targetRefs to the Service, or to the waypoint's Gateway, so that the waypoint enforces it"
 )
-_ATTACHED = ("AuthorizationPolicy", "RequestAuthentication", "WasmPlugin", "TrafficExtension")
+#: What is meant for proxies, and is attached to them by targetRefs.
+FOR_PROXIES = (
+    "AuthorizationPolicy",
+    "RequestAuthentication",
+    "WasmPlugin",
+    "TrafficExtension",
+    "Telemetry",
+    "EnvoyFilter",
+)
 _CLASS = "istio-waypoint"
 
 
@@ -87,7 +95,7 @@ def _wrong_class(target: Target, namespace: str, root: str) -> str:
 
 
 def _targets(view: View) -> Iterator[tuple[str, str, str, Target]]:
-    for kind in _ATTACHED:
+    for kind in FOR_PROXIES:
         for obj in (*view.world.all(kind), *view.others.get(kind, ())):
             for target in dict.fromkeys(targets_of(obj)):
                 yield kind, namespace_or_default(obj), name_of(obj), target

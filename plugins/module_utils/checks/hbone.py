@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..authz.analysis_index import View
-from ..manifests.identity import labels_of, namespace_of
+from ..manifests.identity import labels_of, namespace_or_default
 from ..mesh.facts import Labels
 from ..mesh.selectors import selects
 from ..mesh.spec import MODE_LABEL
@@ -129,7 +129,7 @@ def admit_hbone_as_written(view: View) -> Iterator[Problem]:
 
 def _is_left(view: View, policy: Object) -> bool:
     """Whether AMB0407 does not look at the policy, and it is about pods of the mesh, as far as these are known."""
-    where = namespace_of(policy)
+    where = namespace_or_default(policy)
     enrolled = view.world.enrolled(where)
     if enrolled and view.world.live:
         return False
@@ -140,8 +140,8 @@ def _is_left(view: View, policy: Object) -> bool:
 def _both_ways(mesh: _Mesh, policies: Iterable[Object]) -> Iterator[Problem]:
     by_namespace: dict[str, list[Object]] = defaultdict(list)
     for policy in policies:
-        if namespace_of(policy) in mesh.namespaces:
-            by_namespace[namespace_of(policy)].append(policy)
+        if namespace_or_default(policy) in mesh.namespaces:
+            by_namespace[namespace_or_default(policy)].append(policy)
     for direction in (INGRESS, EGRESS):
         yield from _shut(direction, mesh, by_namespace)
 
@@ -176,7 +176,7 @@ def _judge(
     else:
         shut = [_shut_rules(direction, policy, [other for other in policies if other is policy or _is_for_all(other)])]
         who = "the pods that it selects"
-    severities = [_worst(direction, rules, mesh, namespace_of(policy)) for rules in shut]
+    severities = [_worst(direction, rules, mesh, namespace_or_default(policy)) for rules in shut]
     worst = min((each for each in severities if each), key=lambda each: each.rank, default=None)
     if worst:
         count = sum(each is not None for each in severities)
@@ -184,7 +184,7 @@ def _judge(
             describe(NETWORK_POLICIES.kind, policy),
             direction.message.format(who=who.format(count=count)),
             direction.hint,
-            mesh.severity_in(namespace_of(policy)) or (worst if worst is not Severity.ERROR else None),
+            mesh.severity_in(namespace_or_default(policy)) or (worst if worst is not Severity.ERROR else None),
         )
 
 
@@ -221,7 +221,7 @@ def _is_hbone(port: Mapping[str, Any]) -> bool:
     """A port by name is one of the app's; none of them is ztunnel's."""
     first = port.get("port")
     return _is_tcp(port) and (
-        first is None or (isinstance(first, int) and first <= HBONE <= port.get("endPort", first))
+        first is None or (isinstance(first, int) and first <= HBONE <= (port.get("endPort") or first))
     )
 
 

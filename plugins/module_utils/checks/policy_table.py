@@ -21,6 +21,7 @@ from . import (
     reach,
     routes,
     rules,
+    selected,
     side_doors,
     trust_domain,
 )
@@ -50,7 +51,15 @@ from .snapshot import NETWORK_POLICIES, Resource, SkipError
 
 POLICIES = "policies"
 _RULES = (AUTHORIZATION_POLICIES,)
-_ATTACHED = (AUTHORIZATION_POLICIES, REQUEST_AUTHENTICATIONS, WASM_PLUGINS, TRAFFIC_EXTENSIONS, SERVICE_ENTRIES)
+_FOR_PROXIES = (
+    AUTHORIZATION_POLICIES,
+    REQUEST_AUTHENTICATIONS,
+    WASM_PLUGINS,
+    TRAFFIC_EXTENSIONS,
+    TELEMETRIES,
+    ENVOY_FILTERS,
+)
+_ATTACHED = (*_FOR_PROXIES, SERVICE_ENTRIES)
 _ROUTES = (HTTP_ROUTES, GRPC_ROUTES, VIRTUAL_SERVICES)
 _ODD = "kubectl apply --dry-run=server says which one"
 _WARNING, _INFO = Severity.WARNING, Severity.INFO
@@ -246,4 +255,10 @@ POLICY_CHECKS = (
         _WARNING,
     ),
     Check("AMB0744", POLICIES, "ambient_trust_domain is istiod's", (Phase.POLICIES,), trust_domain.is_that_of_istiod),
+    _check(
+        "AMB0745",
+        "Nothing selects the pods of waypoints",
+        selected.waypoints_by_selector,
+        _FOR_PROXIES,
+    ),
 )

@@ -233,6 +233,27 @@ def test_where_there_is_no_such_kind_it_is_told_what_was_read(tmp_path: Path) ->
             "apiVersion": "gateway.networking.k8s.io/v1",
             "spec": {"gatewayClassName": "istio-waypoint", "listeners": "x"},
         },
+        {
+            "kind": "HTTPRoute",
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "spec": {"parentRefs": [{"kind": "Service", "name": "cart", "port": "http"}]},
+        },
+        {
+            "kind": "TCPRoute",
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "spec": {"rules": [{"backendRefs": [{"port": 80}]}]},
+        },
+        {"kind": "VirtualService", "apiVersion": "networking.istio.io/v1", "spec": {"tcp": ["x"]}},
+        {
+            "kind": "VirtualService",
+            "apiVersion": "networking.istio.io/v1",
+            "spec": {"tls": [{"route": [{"destination": {"host": "cart", "port": {"number": "http"}}}]}]},
+        },
+        {
+            "kind": "NetworkPolicy",
+            "apiVersion": "networking.k8s.io/v1",
+            "spec": {"ingress": [{"ports": [{"port": 15000, "endPort": "20000"}]}]},
+        },
     ],
     ids=lambda broken: f"{broken['kind']}-{next(iter(broken['spec']))}",
 )
@@ -272,6 +293,10 @@ def test_a_manifest_of_the_wrong_shape_is_named(tree: dict[str, Any], tmp_path: 
         (
             {"targetRefs": [{"kind": "Service", "name": "cart", "namespace": "pay"}]},
             "spec.targetRefs[0].namespace: cannot be said. Put the policy in the namespace of its target",
+        ),
+        (
+            {"targetRefs": [{"kind": "Gateway", "name": "waypoint"}]},
+            "spec.targetRefs[0].group: is ''. A Gateway is of group 'gateway.networking.k8s.io'",
         ),
         (
             {"rules": [{"from": [{"source": {"serviceAccounts": ["web"], "namespaces": ["pay"]}}]}]},

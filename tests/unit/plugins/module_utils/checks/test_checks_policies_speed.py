@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compiling and checking policies in a big mesh: within the bars, and no dearer for each Service than in a small one."""
+"""Compiling and checking policies in a big mesh: within the bars, and as dear for each Service as in a small one."""
 
 from __future__ import annotations
 
