@@ -135,10 +135,15 @@ class _Speaker:
         ways = [self._judge.ways.to(each) for each in services]
         through = [way for way in ways if way.waypoint and not way.missed]
         policies = [*_on_the_way(through), *((policy, "ztunnel") for policy in self._world.at_pods(workload))]
+        ref, missed, direct = self._judge.ways.to_pods(workload)
+        to_pods = f"{ref}, for calls to the addresses of the pods" if ref and not missed else ""
+        if to_pods:
+            policies = [*((policy, f"waypoint {to_pods}") for policy in direct), *policies]
         troubles = [*of_workload(self._world, workload), *(each for way in ways for each in self._troubles(way))]
         troubles += of_policies(self._world, [policy for policy, _where in policies])
         state = self._state([workload], bool(through))
-        return self._said(str(workload), state, _waypoints(ways, self._world.live), policies, services, troubles)
+        words = "; ".join(each for each in (_waypoints(ways, self._world.live), to_pods) if each != "none" and each)
+        return self._said(str(workload), state, words or "none", policies, services, troubles)
 
     def _said(
         self,

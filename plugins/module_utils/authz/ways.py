@@ -104,6 +104,14 @@ class Ways:
             return Caller.SIDECAR
         return Caller.MESH if self.world.captured(workload) else Caller.OUTSIDE
 
+    def to_pods(self, workload: Workload) -> tuple[WaypointRef | None, str, list[Policy]]:
+        """How calls to the addresses of pods go: the waypoint that labels name, why it is missed, and its policies."""
+        stand_in = Service(workload.namespace, "", {}, (), workload.labels)
+        ref = self.world.waypoint_named(stand_in)
+        if ref is None:
+            return None, "", []
+        return ref, self.why_missed(ref, workload.namespace, pods=True), self.world.at_waypoint(ref, stand_in)
+
     def why_missed(self, ref: WaypointRef, namespace: str, *, pods: bool = False) -> str:
         """Why what is in a namespace is not called through a waypoint that labels name; empty where it is."""
         waypoint = self.world.waypoints.get(ref)
@@ -182,15 +190,11 @@ class Ways:
 
     def _past_the_service(self, service: Service, workload: Workload) -> tuple[WaypointRef | None, str, list[Policy]]:
         """A headless Service resolves to the addresses of pods: a waypoint for Services is not passed."""
-        stand_in = Service(workload.namespace, "", {}, (), workload.labels)
-        ref = self.world.waypoint_named(stand_in)
-        if ref is None:
-            return None, "", []
-        missed = self.why_missed(ref, workload.namespace, pods=True)
-        waypoint = self.world.waypoints.get(ref)
+        ref, missed, policies = self.to_pods(workload)
+        waypoint = self.world.waypoints.get(ref) if ref else None
         if missed and waypoint and not waypoint.serves.workloads and USE_WAYPOINT not in workload.labels:
             missed = f"the Service is headless: it is called past the waypoint {ref}, which is for Services"
-        return ref, missed, self.world.at_waypoint(ref, service if missed else stand_in)
+        return ref, missed, self.world.at_waypoint(ref, service) if ref and missed else policies
 
     def _open(self, workload: Workload, known: bool) -> str:
         if not known:

@@ -118,6 +118,20 @@ def test_pods_tell_nothing_of_policies_at_a_waypoint_that_calls_do_not_pass() ->
     assert any("is not ready; what 1 policy there would say" in each for each in wrong(explained))
 
 
+@pytest.mark.parametrize(("serves", "named"), [("all", True), ("workload", True), ("service", False)])
+def test_pods_with_a_waypoint_for_their_addresses_name_it_and_its_policies(serves: str, named: bool) -> None:
+    own = deployment("till", labels={"istio.io/use-waypoint": "waypoint"}, account="till")
+    explained = explain(
+        shop(own, waypoint(serves=serves), policy("gate", may("shop/web"), on="Gateway/waypoint")), "pod/shop/till"
+    )
+
+    there = "shop/waypoint, for calls to the addresses of the pods"
+    assert explained.waypoint == (there if named else "none")
+    assert explained.policies == (
+        [f"AuthorizationPolicy shop/gate: ALLOW, 1 rule, at waypoint {there}"] if named else []
+    )
+
+
 def test_policies_on_the_way_to_pods_that_do_not_say_what_they_seem_are_wrong_there_too() -> None:
     misread = policy("p", {"from": [{"source": {"notIpBlocks": ["10.0.0.0/8"]}}]}, on="Service/cart")
     assert any(
