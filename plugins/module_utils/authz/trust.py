@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
+import typing as t
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from ..errors import AmbientError
 from ..kube.errors import ApiError
@@ -22,7 +22,7 @@ CONFIG = "istio"
 PLACE = f"ConfigMap {ROOT_NAMESPACE}/{CONFIG}"
 _FORBIDDEN = 403
 _PARTS_OF_A_PRINCIPAL = 5  # DOMAIN/ns/NAMESPACE/sa/NAME
-Get = Callable[[str, str, str, str], Object | None]
+Get = Callable[[str, str, str, str], t.Optional[Object]]  # noqa: UP045  (pylint takes | for an operation)
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Names:
     doubt: str = ""
 
 
-def names_of(given: Mapping[str, Any], get: Get | None = None) -> Names:
+def names_of(given: Mapping[str, t.Any], get: Get | None = None) -> Names:
     """By the options `root_namespace` and `trust_domain`, else by istiod's configuration, else by Istio's defaults.
 
     `get(apiVersion, kind, name, namespace)` reads from the cluster; None where there is none, as for a tree.
@@ -75,7 +75,7 @@ def _looked_up(get: Get) -> tuple[Names, str]:
     return (names_in(found), "") if found is not None else (Names(), f"there is no {PLACE}")
 
 
-def names_in(config_map: Mapping[str, Any]) -> Names:
+def names_in(config_map: Mapping[str, t.Any]) -> Names:
     """What a ConfigMap of istiod says, else Istio's defaults. AmbientError where it cannot be read."""
     documents = load_all(str((config_map.get("data") or {}).get("mesh") or ""), PLACE)
     config = documents[0] if documents else {}
@@ -92,7 +92,7 @@ def as_read(policy: Policy, trust: str) -> Policy:
     return replace(policy, rules=tuple(_rule(rule, trust) for rule in policy.rules))
 
 
-def _rule(rule: Mapping[str, Any], trust: str) -> Mapping[str, Any]:
+def _rule(rule: Mapping[str, t.Any], trust: str) -> Mapping[str, t.Any]:
     found = dict(rule)
     if rule.get("from"):
         found["from"] = [
@@ -107,7 +107,7 @@ def _rule(rule: Mapping[str, Any], trust: str) -> Mapping[str, Any]:
     return found
 
 
-def _renamed(part: Mapping[str, Any], keys: Iterable[str], trust: str) -> Mapping[str, Any]:
+def _renamed(part: Mapping[str, t.Any], keys: Iterable[str], trust: str) -> Mapping[str, t.Any]:
     return {**part, **{key: [_principal(str(each), trust) for each in part[key]] for key in keys if part.get(key)}}
 
 
