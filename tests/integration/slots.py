@@ -23,7 +23,7 @@ class Slot:
     """One place in an object and the values that it may take.
 
     `default`: what the API server puts where nobody sets it. `member`: the values are True, for an element of a set.
-    `whole`: to remove the value is to remove the list's element that it stands in.
+    `whole`: to remove the value is to remove the list's element that it stands in. `free`: no schema says what it is.
     """
 
     path: tuple[Step, ...]
@@ -31,6 +31,7 @@ class Slot:
     default: Any = ABSENT
     member: str = ""
     whole: bool = False
+    free: bool = False
 
     def get(self, obj: Object) -> Any:
         """The value in an object."""
@@ -77,11 +78,13 @@ class Slot:
         """The managers that own the value.
 
         Of one in an element of a list: those who own the element too. It goes with those who brought it, whatever
-        others have put into it.
+        others have put into it. So does a mapping of which no schema knows.
         """
         steps = self._steps()
         elements = [number for number, step in enumerate(self.path) if not isinstance(step, str)]
         found = _owners(obj, steps)
+        if self.free and len(steps) > 2:
+            return found & _owners(obj, [*steps[:-1], "."])
         return found & _owners(obj, [*steps[: elements[-1] + 1], "."]) if elements else found
 
     def holders(self, obj: Object) -> set[str]:
@@ -234,8 +237,8 @@ SHAPES = {
         {"apiVersion": "corpus.example/v1", "kind": "Frees"},
         {
             **_META,
-            "a": Slot(("spec", "a", "b"), (0, 1, False, True, "", "1", 1.5)),
-            "b": Slot(("spec", "a", "c", "d"), ("1", "2")),
+            "a": Slot(("spec", "a", "b"), (0, 1, False, True, "", "1", 1.5), free=True),
+            "b": Slot(("spec", "a", "c", "d"), ("1", "2"), free=True),
             "list": Slot(("spec", "l"), ([1], [1, 2], [{"a": {"b": 1}}], [{"a": {"b": 2}}])),
         },
     ),

@@ -249,3 +249,12 @@ def test_ours_wins_or_conflicts_theirs_stays_and_the_second_run_is_silent(kind: 
             client.delete(Identity.of(obj))
 
     play()
+
+
+def test_a_free_mapping_goes_with_those_who_brought_it(client: Client, home: str) -> None:
+    """Found by the random edits: the API server does so where no schema knows the mapping."""
+    game = Game(client, SHAPES["Frees"], home)
+    game.play([Ours({"b": "2"}), Update({"b": "1"}, frozenset()), Apply("gitops", {"a": 1}, False)])
+    assert (game.live() or {})["spec"] == {"a": {"b": 1, "c": {"d": "1"}}}
+    game.play([Ours({}, force=True)])
+    assert (game.live() or {})["spec"] == {"a": {"b": 1}}
