@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 from oracle import generate
-from oracle.cases import Group, Plan, Request
+from oracle.cases import Group, Identity, Plan, Request
 from oracle.running import Oracle, Verdict
 from oracle.vocabulary import IDENTITIES, NAMESPACE
 
 DIRECTORY = Path(__file__).resolve().parents[2] / os.environ.get("AMBIENT_DIR", "build/test")
 CASES = int(os.environ.get("AMBIENT_ORACLE_CASES", "60"))
 SEED = int(os.environ.get("AMBIENT_ORACLE_SEED", "7"))
+WEB, ADMIN = IDENTITIES[:2]
 FEWEST = 0.2  # of all cases, that are let through, and that are refused
 
 
@@ -57,18 +58,10 @@ def test_we_say_what_the_waypoint_does(verdicts: list[Verdict]) -> None:
 
 
 def test_a_route_leads_past_the_policies_of_the_service_that_it_leads_to(oracle: Oracle) -> None:
-    web, stranger = IDENTITIES[0], IDENTITIES[1]
-    rules = [{"from": [{"source": {"principals": [web.principal]}}]}]
-    closed = {
-        "apiVersion": "security.istio.io/v1",
-        "kind": "AuthorizationPolicy",
-        "metadata": {"name": "closed", "namespace": NAMESPACE},
-        "spec": {"targetRefs": [{"group": "", "kind": "Service", "name": "closed"}], "rules": rules},
-    }
-    by_web, by_stranger = (Request(each, 80, "GET", "/", "shop.example") for each in (web, stranger))
+    closed = policy("closed", targetRefs=[{"group": "", "kind": "Service", "name": "closed"}], rules=[by(WEB)])
     groups = (
-        Group("front", generate.OPEN, (), (by_stranger,), routed_to="closed"),
-        Group("closed", generate.OPEN, (closed,), (by_web, by_stranger)),
+        Group("front", generate.OPEN, (), (root(ADMIN),), routed_to="closed"),
+        Group("closed", generate.OPEN, (closed,), (root(WEB), root(ADMIN))),
     )
 
     found = {each.name: each for each in oracle.run(Plan(groups))}
@@ -79,3 +72,30 @@ def test_a_route_leads_past_the_policies_of_the_service_that_it_leads_to(oracle:
         "closed/1": False,
     }
     assert all(each.agrees for each in found.values()), "\n".join(map(str, found.values()))
+
+
+def test_a_waypoint_looks_at_no_selector(oracle: Oracle) -> None:
+    labels = {"gateway.networking.k8s.io/gateway-name": generate.OPEN}
+    selecting = policy("selecting", selector={"matchLabels": labels}, action="DENY", rules=[{}])
+    pods = oracle.pods_with(labels)
+
+    (found,) = oracle.run(Plan((Group("front", generate.OPEN, (selecting,), (root(WEB),)),)))
+
+    assert pods, "the selector picks the waypoint's pods"
+    assert found.through and found.agrees, str(found)
+
+
+def policy(name: str, **spec: Any) -> dict[str, Any]:
+    """An AuthorizationPolicy beside the waypoints."""
+    metadata = {"name": name, "namespace": NAMESPACE}
+    return {"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy", "metadata": metadata, "spec": spec}
+
+
+def by(identity: Identity) -> dict[str, Any]:
+    """A rule about its calls."""
+    return {"from": [{"source": {"principals": [identity.principal]}}]}
+
+
+def root(identity: Identity) -> Request:
+    """A call to the root of a site."""
+    return Request(identity, 80, "GET", "/", "shop.example")

@@ -130,6 +130,12 @@ class Oracle:
         world, source = read_cluster(listing(self._kubectl)), self._client.address()
         return [self._verdict(world, source, name, *case, answers[name]) for name, case in plan.requests.items()]
 
+    def pods_with(self, labels: Mapping[str, str]) -> list[str]:
+        """The names of the pods with these labels."""
+        selector = ",".join(f"{key}={value}" for key, value in labels.items())
+        found = self._kubectl.get("pods", f"--namespace={NAMESPACE}", f"--selector={selector}")["items"]
+        return [each["metadata"]["name"] for each in found]
+
     @property
     def _word(self) -> str:
         """What the canaries of this run refuse."""
@@ -219,8 +225,8 @@ def _canaries(word: str) -> dict[str, tuple[str, Request]]:
 
 
 def _accepted(policy: Mapping[str, Any]) -> bool:
-    """Of one in dry run istiod says nothing of waypoints, only that ztunnel does not know that."""
-    if policy["metadata"].get("annotations", {}).get("istio.io/dry-run"):
+    """Of one by selector istiod says nothing of waypoints; of one in dry run only that ztunnel does not know that."""
+    if policy["metadata"].get("annotations", {}).get("istio.io/dry-run") or "selector" in policy["spec"]:
         return True
     conditions = (policy.get("status") or {}).get("conditions") or []
     return any(each["type"] == "WaypointAccepted" and each["status"] == "True" for each in conditions)
