@@ -83,8 +83,8 @@ class Slot:
         steps = self._steps()
         elements = [number for number, step in enumerate(self.path) if not isinstance(step, str)]
         found = _owners(obj, steps)
-        if self.free and len(steps) > 2:
-            return found & _owners(obj, [*steps[:-1], "."])
+        if self.free:
+            return found.intersection(*(_owners(obj, [*steps[:depth], "."]) for depth in range(2, len(steps))))
         return found & _owners(obj, [*steps[: elements[-1] + 1], "."]) if elements else found
 
     def holders(self, obj: Object) -> set[str]:
