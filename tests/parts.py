@@ -11,6 +11,7 @@ PYTHON = ".venv/bin/python"
 CLUSTER = {"AMBIENT_DIR": str(Path(__file__).resolve().parents[1] / "build/test")}
 ENVIRONMENT = (PYTHON, "tests/environment/env.py")
 ROUTING = "tests/cluster/test_routing_client.py"
+SPEED = "test_*_speed.py"
 ORACLE = ("tests/cluster/test_oracle.py", "tests/cluster/test_oracle_ztunnel.py")
 TEST_CLUSTER = ("--name", "ambient-test", "--dir", "build/test")
 
@@ -75,7 +76,8 @@ def parts(*, fresh: bool) -> tuple[Part, ...]:
                 Command("ansible-test sanity", (PYTHON, "tests/setup/sanity.py")),
             ),
         ),
-        Part("unit", (pytest("tests/unit", "tests/docs"),), beside=True),
+        Part("unit", (pytest("tests/unit", "tests/docs", f"--ignore-glob=*/{SPEED}"),), beside=True),
+        Part("speed", (pytest("tests/unit", "-o", f"python_files={SPEED}"),)),  # beside nothing: it measures
         Part("toolchain", (Command("build", (*ENVIRONMENT, "toolchain"), timeout=5400),)),
         Part("stand-in", (pytest("tests/environment/ztunnel_standin"),), needs=("toolchain",)),
         Part("integration", (pytest("tests/integration"),), needs=("toolchain",)),

@@ -52,10 +52,11 @@ def test_a_file_url_is_downloaded_and_checked(tmp_path: Path) -> None:
     assert find(tmp_path, {"archive": archive.as_uri(), "sha256": digest}) == found
 
 
-def test_an_archive_that_reaches_outside_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["../outside", "istio/../../outside", "{}/cache/unpacked/outside"])
+def test_an_archive_that_reaches_outside_is_refused(tmp_path: Path, name: str) -> None:
     archive = tmp_path / "bad.tar"
     with tarfile.open(archive, "w") as tar:
-        tar.addfile(tarfile.TarInfo("../outside"))
+        tar.addfile(tarfile.TarInfo(name.format(tmp_path)))
     charts = {"archive": str(archive), "sha256": hashlib.sha256(archive.read_bytes()).hexdigest()}
     with pytest.raises(AmbientError, match="cannot be unpacked"):
         find(tmp_path, charts)
