@@ -120,6 +120,9 @@ TO_FRONT = [{"kind": "Service", "name": "front"}]
 FRONT = service("front")
 VIA_FRONT = hosted("VirtualService", hosts=["front"], http=[{"route": [
     {"destination": {"host": "cart", "port": {"number": 80}}}]}])  # fmt: skip
+CART_ALONE = {"host": "cart"}
+MIRROR = [{"filters": [{"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "cart", "port": 80}}}]}]
+SUBSETS = hosted("DestinationRule", host="cart", subsets=[{"name": "v1", "labels": {"version": "v1"}}])
 LONE = deployment("lone", "old", labels=AMBIENT)
 CASES = (
     Case("AMB0701", IT, "rules that speak of methods (2) never match, and allow nobody",
@@ -216,6 +219,9 @@ CASES = (
          (route(), hosted("VirtualService", hosts=["cart"], gateways=["edge"]))),
     Case("AMB0715", "DestinationRule shop/way", "Service shop/db, which has no waypoint",
          (hosted("DestinationRule", host="db"),), (hosted("DestinationRule", host="cart"),), "warning"),
+    Case("AMB0715", "DestinationRule shop/way", "has subsets of Service shop/cart, and HTTPRoute shop/way is about it",
+         (SUBSETS, route()), (SUBSETS, hosted("VirtualService", hosts=["cart"], http=[{"route": [
+             {"destination": {"host": "cart", "subset": "v1"}}]}])), "warning"),
     Case("AMB0716", "RequestAuthentication shop/it", "no token of theirs is looked at",
          (make("RequestAuthentication", "it", spec={"selector": DB}),),
          (make("RequestAuthentication", "it", spec={"targetRefs": TO_CART}),)),
@@ -379,6 +385,12 @@ CASES = (
          "warning"),
     Case("AMB0742", "VirtualService shop/way", "Service shop/front, which everybody may call, to Service shop/cart",
          (FRONT, VIA_FRONT), (FRONT, VIA_FRONT, policy("of-cart", targetRefs=TO_WAYPOINT)), "warning"),
+    Case("AMB0742", "HTTPRoute shop/way", "Service shop/front, which everybody may call, to Service shop/cart",
+         (FRONT, route(parentRefs=TO_FRONT, rules=MIRROR)), (FRONT, route(parentRefs=TO_FRONT, rules=[{}])), "warning"),
+    Case("AMB0742", "VirtualService shop/way", "Service shop/front, which everybody may call, to Service shop/cart",
+         (FRONT, hosted("VirtualService", hosts=["front"], http=[{"mirror": CART_ALONE}])),
+         (FRONT, hosted("VirtualService", hosts=["cart"], http=[{"mirrors": [{"destination": CART_ALONE}]}])),
+         "warning"),
     Case("AMB0743", "EnvoyFilter shop/it", "neither ztunnel nor a waypoint applies it",
          (make("EnvoyFilter", "it", spec={"workloadSelector": {"labels": {"app": "db"}}}),),
          (ingress(), make("EnvoyFilter", "it", "web", spec={}), make("EnvoyFilter", "all", "istio-system", spec={}),

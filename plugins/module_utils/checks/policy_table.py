@@ -146,7 +146,7 @@ POLICY_CHECKS = (
         "AMB0715",
         "DestinationRules have a waypoint that follows them",
         routes.destination_rules_count,
-        (DESTINATION_RULES,),
+        (DESTINATION_RULES, *_ROUTES),
         _WARNING,
     ),
     _check(

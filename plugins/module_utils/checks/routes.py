@@ -37,7 +37,7 @@ class Route:
     Attributes:
         calls: to which Services calls it is about.
         gateways: through which Gateways calls come that it is about.
-        leads: to which Services it leads.
+        leads: to which Services it leads, also by a mirror.
     """
 
     name: str
@@ -74,7 +74,9 @@ def _route(kind: str, obj: Object) -> Route:
     where, spec = namespace_or_default(obj), obj.get("spec") or {}
     parents = [each for each in spec.get("parentRefs") or [] if isinstance(each, Mapping)]
     rules = [each for each in spec.get("rules") or [] if isinstance(each, Mapping)]
-    backends = [each for rule in rules for each in rule.get("backendRefs") or []]
+    filters = [each for rule in rules for each in rule.get("filters") or []]
+    mirrors = [each["requestMirror"]["backendRef"] for each in filters if each.get("requestMirror")]
+    backends = [*(each for rule in rules for each in rule.get("backendRefs") or []), *mirrors]
     return Route(
         f"{kind} {where}/{name_of(obj)}",
         tuple(_reference(each, where) for each in parents if each.get("kind") == "Service"),
@@ -102,9 +104,13 @@ def virtual_services(view: View) -> Iterator[Route]:
 def _destinations(spec: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
     for protocol in ("http", "tls", "tcp"):
         for rule in spec.get(protocol) or []:
-            for each in rule.get("route") or []:
-                destination = each.get("destination") or {}
+            mirrors = [*([rule["mirror"]] if rule.get("mirror") else []), *_of_mirrors(rule)]
+            for destination in (*(each.get("destination") or {} for each in rule.get("route") or []), *mirrors):
                 yield str(destination.get("host", "")), int((destination.get("port") or {}).get("number") or 0)
+
+
+def _of_mirrors(rule: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    return (each.get("destination") or {} for each in rule.get("mirrors") or [])
 
 
 def _reference(reference: Mapping[str, Any], namespace: str) -> Reference:
@@ -164,7 +170,9 @@ def not_mixed(view: View) -> Iterator[Problem]:
 
 
 def destination_rules_count(view: View) -> Iterator[Problem]:
-    """AMB0715: ztunnel knows no DestinationRule."""
+    """AMB0715: ztunnel knows no DestinationRule, and a route of the Gateway API leads to no subset."""
+    routed = {key: route.name for route in gateway_api_routes(view) for key in route.services}
+    led = {key for route in virtual_services(view) for key in route.backends}
     for obj in view.world.all("DestinationRule"):
         key = service_named(view, _host(obj), namespace_or_default(obj))
         service = view.world.services[key] if key else None
@@ -173,6 +181,12 @@ def destination_rules_count(view: View) -> Iterator[Problem]:
                 f"DestinationRule {namespace_or_default(obj)}/{name_of(obj)}",
                 f"is about Service {service}, which {reason}: clients in ambient mode do not follow it",
                 _GIVE,
+            )
+        elif key in routed and key not in led and (obj.get("spec") or {}).get("subsets"):
+            yield Problem(
+                f"DestinationRule {namespace_or_default(obj)}/{name_of(obj)}",
+                f"has subsets of Service {service}, and {routed[key]} is about it, which leads to Services alone",
+                "Make a Service for each version, and lead the route to these",
             )
 
 
