@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -157,9 +158,7 @@ def _role_text(role: str, items: Iterable[Item]) -> str:
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    # What is hidden is somebody's bookkeeping, such as render's list of its files.
-    found = (file for file in path.rglob("*") if file.suffix in _SUFFIXES and not _hidden(file.relative_to(path)))
-    files = sorted(file for file in found if file.is_file())
+    files = sorted(_below(path))
     if not files:
         raise AmbientError(
             f"holds no {', '.join(_SUFFIXES)} file", path=str(path), hint="Give a directory with manifests"
@@ -167,8 +166,16 @@ def _files(path: Path) -> list[Path]:
     return files
 
 
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+def _below(path: Path) -> Iterator[Path]:
+    """The manifests in a directory and those in it. What is hidden is bookkeeping, such as render's list of files."""
+
+    def unreadable(error: OSError) -> None:
+        raise AmbientError(f"cannot be read: {error.strerror}", path=str(error.filename), hint="Give the right to it")
+
+    for folder, folders, names in os.walk(path, onerror=unreadable):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        files = (Path(folder, name) for name in names if not name.startswith("."))
+        yield from (file for file in files if file.suffix in _SUFFIXES and file.is_file())
 
 
 def _load_file(path: Path, inventory: str) -> Iterator[tuple[str, list[Item]]]:

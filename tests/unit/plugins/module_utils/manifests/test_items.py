@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +134,21 @@ def test_a_release_is_a_patch_that_sets_nothing() -> None:
     assert not Item({**CONFIG, "data": {}}, 0, patch=True).releases
     labelled = {**CONFIG, "metadata": {"name": "a", "labels": {"x": "y"}}}
     assert not Item(labelled, 0, patch=True).releases
+
+
+def test_a_directory_that_may_not_be_read_is_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As root nothing is unreadable, so the system's answer is played."""
+    (tmp_path / "shut").mkdir()
+    (tmp_path / "a.yaml").write_text(json.dumps(CONFIG))
+    real = os.scandir
+
+    def scandir(path: Any) -> Any:
+        if str(path).endswith("shut"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert error(tmp_path) == f"{tmp_path}/shut: cannot be read: Permission denied. Give the right to it"
 
 
 def test_hidden_files_of_a_directory_are_passed_over(tmp_path: Path) -> None:
