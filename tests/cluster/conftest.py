@@ -46,11 +46,12 @@ def core(api: client.ApiClient) -> client.CoreV1Api:
 
 
 @pytest.fixture(scope="session")
-def mesh(api: client.ApiClient) -> None:
-    """A mesh on the cluster: the one that is there, else one that site.yml installs and that stays."""
+def mesh(api: client.ApiClient, images: dict[str, Any]) -> None:
+    """A mesh on the cluster: one that is there with the ztunnel that was built, else by site.yml; it stays."""
     found = client.AppsV1Api(api).list_namespaced_daemon_set("ztunnel", field_selector="metadata.name=ztunnel")
     if found.items and found.items[0].status.number_ready:
-        return
+        if found.items[0].spec.template.spec.containers[0].image == images["ztunnel"]["ref"]:
+            return
     command = ["ansible-playbook", "playbooks/site.yml"]
     subprocess.run(command, cwd=CHECKOUT, env=os.environ | {"AMBIENT_DIR": str(directory())}, check=True, timeout=600)
 
