@@ -49,9 +49,9 @@ def core(api: client.ApiClient) -> client.CoreV1Api:
 def mesh(api: client.ApiClient, images: dict[str, Any]) -> None:
     """A mesh on the cluster: one that is there with the ztunnel that was built, else by site.yml; it stays."""
     found = client.AppsV1Api(api).list_namespaced_daemon_set("ztunnel", field_selector="metadata.name=ztunnel")
-    if found.items and found.items[0].status.number_ready:
-        if found.items[0].spec.template.spec.containers[0].image == images["ztunnel"]["ref"]:
-            return
+    built = images["ztunnel"]["ref"]
+    if any(each.status.number_ready and each.spec.template.spec.containers[0].image == built for each in found.items):
+        return
     command = ["ansible-playbook", "playbooks/site.yml"]
     subprocess.run(command, cwd=CHECKOUT, env=os.environ | {"AMBIENT_DIR": str(directory())}, check=True, timeout=600)
 
