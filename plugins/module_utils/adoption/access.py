@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..authz.matching import says_http
+from ..manifests.gateways import WAYPOINT_CLASS
 from ..manifests.items import Item
 from ..mesh.allows import is_allow, target_of
 from ..mesh.facts import Attached, Labels, Policy, Workload, share_pods
 from ..mesh.intents import Target, TargetKind
 from ..mesh.survey import ROOT_NAMESPACE
-from ..mesh.waypoints import CLASS
 
 ANYBODY = "anybody"
 _ALL = Target(TargetKind.NAMESPACE)
@@ -111,7 +111,7 @@ class Beside:
         def same(policy: Attached) -> bool:
             of_services = _named(policy.targets, "Service") if policy.namespace == namespace else set()
             of_gateways = {f"{policy.namespace}/{name}" for name in _named(policy.targets, "Gateway")}
-            of_all = policy.namespace == ROOT_NAMESPACE and CLASS in _named(policy.targets, "GatewayClass")
+            of_all = policy.namespace == ROOT_NAMESPACE and WAYPOINT_CLASS in _named(policy.targets, "GatewayClass")
             behind = {service for service in of_services if self.way(service) in gateways}
             return bool(behind or of_services & services or of_gateways & refs or (of_all and refs))
 

@@ -210,5 +210,4 @@ def own_waypoint(labels: Labels, namespace: str, outer: Labels) -> WaypointRef |
 
 def target_ports(service: Service, workload: Workload) -> set[int]:
     """The ports of the pods that the Service leads to."""
-    found = (workload.ports.get(each.target) if isinstance(each.target, str) else each.target for each in service.ports)
-    return {port for port in found if port}
+    return set(map(workload.listens_on, service.ports)) - {0}

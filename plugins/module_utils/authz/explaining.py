@@ -142,8 +142,8 @@ class _Speaker:
         troubles = [*of_workload(self._world, workload), *(each for way in ways for each in self._troubles(way))]
         troubles += of_policies(self._world, [policy for policy, _where in policies])
         state = self._state([workload], bool(through))
-        words = "; ".join(each for each in (_waypoints(ways, self._world.live), to_pods) if each != "none" and each)
-        return self._said(str(workload), state, words or "none", policies, services, troubles)
+        words = "; ".join(filter(None, (_waypoints(ways, self._world.live), to_pods)))
+        return self._said(str(workload), state, words, policies, services, troubles)
 
     def _said(
         self,
@@ -159,7 +159,7 @@ class _Speaker:
             of,
             state,
             _MEANINGS[state],
-            waypoint,
+            waypoint or "none",
             _policies(policies),
             [row.line(found.sizes) for row in found.rows],
             tuple(dict.fromkeys(troubles)),
@@ -186,7 +186,7 @@ _MEANINGS: Mapping[State, str] = {
 
 
 def _waypoints(ways: Sequence[Way], live: bool) -> str:
-    """The waypoints in words."""
+    """The waypoints in words; empty without one."""
     ready = "ready, calls pass it" if live else "calls pass it as soon as it is ready"
     words: dict[str, list[str]] = {}
     for way in ways:
@@ -194,8 +194,6 @@ def _waypoints(ways: Sequence[Way], live: bool) -> str:
             words.setdefault(way.missed, []).append(way.service.name)
         elif way.waypoint:
             words.setdefault(f"{way.waypoint}, {ready}", []).append(way.service.name)
-    if not words:
-        return "none"
     single = len(words) == 1 and len(ways) == len(next(iter(words.values())))
     return "; ".join(text if single else f"{text} ({_short(names)})" for text, names in words.items())
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from . import unknowns
 from .asking import Request
 from .matching import Proxy
-from .parts import Port, Service, Workload
+from .parts import Port, Service
 from .plaintext import PeerAuthentications
 from .ruling import Ruling, Verdict, rule_at
 from .together import meant, one_after_the_other, together
@@ -90,7 +90,7 @@ class Judge:
         """With the DENYs that are not heard, where it seems that nothing is said about callers at all."""
         if total.verdict is not Verdict.ALLOWED or total.by:
             return total
-        number = self._target(backend.workload, port)
+        number = backend.workload.listens_on(port)
         unknown = request.unknown | ({unknowns.PORT} if not number else frozenset())
         said = unheard(backend.policies, request.call(principal, number), unknown, through)
         return replace(total, reason="; ".join([total.reason, *said]))
@@ -112,14 +112,14 @@ class Judge:
         return way.waypoint.principal(self.world.trust_domain) if way.waypoint else ""
 
     def _waypoint(self, principal: str, way: Way, request: Request, port: Port) -> Ruling:
-        number = port.number if not way.service.headless else self._target(way.backends[0].workload, port)
+        number = port.number if not way.service.headless else way.backends[0].workload.listens_on(port)
         unknown = request.unknown | ({unknowns.PORT} if not number else frozenset())
         where = f"waypoint {way.waypoint or 'that is not named'}"
         call = request.call(principal, number)
         return rule_at(way.policies, call, Proxy.WAYPOINT, unknown, where, self.world.live)
 
     def _pods(self, backend: Backend, identified: bool, principal: str, request: Request, port: Port) -> Ruling:
-        ruling = self._ztunnel(backend, principal if identified else "", request, self._target(backend.workload, port))
+        ruling = self._ztunnel(backend, principal if identified else "", request, backend.workload.listens_on(port))
         return ruling.unenforced(backend.open) if backend.open else ruling
 
     def _ztunnel(self, backend: Backend, principal: str, request: Request, port: int) -> Ruling:
@@ -141,10 +141,6 @@ class Judge:
                 return Ruling(Verdict.DEPENDS, backend.where, reason, mode.by, on=frozenset({unknowns.PORT}))
         reason = f"the call is plain text, and {mode.by} refuses that (STRICT)"
         return Ruling(Verdict.DENIED, backend.where, reason, mode.by) if mode.strict else None
-
-    def _target(self, workload: Workload, port: Port) -> int:
-        """The pods' port; 0 where it is not known."""
-        return port.target if isinstance(port.target, int) else workload.ports.get(port.target, 0)
 
 
 def _steps(outcomes: Iterable[Outcome]) -> tuple[Ruling, ...]:

@@ -13,10 +13,10 @@ from ..manifests.identity import Object, labels_of, name_of, namespace_or_defaul
 from ..mesh.facts import Labels, named_ports
 from ..mesh.selectors import selects
 from ..mesh.spec import Serves, WaypointRef
+from ..mesh.survey import in_dry_run
 
 MAKERS = ("Deployment", "StatefulSet", "DaemonSet")
 _SERVES = "istio.io/waypoint-for"
-_DRY_RUN = "istio.io/dry-run"
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,10 @@ class Workload:
     labels: Labels
     host_network: bool = False
     ports: Mapping[str, int] = field(default_factory=dict)
+
+    def listens_on(self, port: Port) -> int:
+        """The pods' port to which a port of a Service leads; 0 where it is not known."""
+        return port.target if isinstance(port.target, int) else self.ports.get(port.target, 0)
 
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}"
@@ -201,7 +205,6 @@ def _allowed_routes(obj: Object) -> Mapping[str, Any]:
 def policy_of(obj: Object) -> Policy:
     """The policy that an AuthorizationPolicy describes."""
     spec = obj.get("spec") or {}
-    annotations = (obj.get("metadata") or {}).get("annotations") or {}
     return Policy(
         namespace_or_default(obj),
         name_of(obj),
@@ -209,7 +212,7 @@ def policy_of(obj: Object) -> Policy:
         selector_of(obj),
         targets_of(obj),
         tuple(spec.get("rules") or ()),
-        str(annotations.get(_DRY_RUN)).lower() == "true",
+        in_dry_run(obj),
         labels_of(obj),
         conditions_of(obj),
         str((spec.get("provider") or {}).get("name") or ""),

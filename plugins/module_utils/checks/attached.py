@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from ..authz.analysis_index import View
 from ..authz.parts import Policy, Service, Target, targets_of
-from ..manifests.gateways import is_waypoint
+from ..manifests.gateways import WAYPOINT_CLASS, is_waypoint
 from ..manifests.identity import labels_of, name_of, namespace_or_default
 from ..mesh.names import did_you_mean
 from ..mesh.spec import WaypointRef
@@ -27,7 +27,6 @@ FOR_PROXIES = (
     "Telemetry",
     "EnvoyFilter",
 )
-_CLASS = "istio-waypoint"
 
 
 def at_ztunnel(view: View) -> Iterator[Policy]:
@@ -72,7 +71,7 @@ def targets_exist(view: View) -> Iterator[Problem]:
         known = {"Service": services, "Gateway": view.gateways, "ServiceEntry": entries}.get(target.kind)
         if target.kind == "GatewayClass":
             wrong = _wrong_class(target, where, view.world.root)
-            hint = f"Attach it to GatewayClass {_CLASS} in namespace {view.world.root}, or to the Gateway"
+            hint = f"Attach it to GatewayClass {WAYPOINT_CLASS} in namespace {view.world.root}, or to the Gateway"
         elif known is None:
             wrong = f"can be attached to no {target.kind}"
             hint = "Attach it to a Service, a Gateway, a ServiceEntry or a GatewayClass"
@@ -87,7 +86,7 @@ def targets_exist(view: View) -> Iterator[Problem]:
 
 
 def _wrong_class(target: Target, namespace: str, root: str) -> str:
-    if target.name != _CLASS:
+    if target.name != WAYPOINT_CLASS:
         return f"is attached to GatewayClass {target.name}, which is none of waypoints: nobody enforces it"
     if namespace != root:
         return f"is attached to a GatewayClass outside of namespace {root}: nobody enforces it"

@@ -14,9 +14,9 @@ from ..authz.analysis_index import View
 from ..authz.parts import selector_of, targets_of
 from ..manifests.gateways import WAYPOINT_CLASS, is_waypoint
 from ..manifests.identity import Object, name_of, namespace_or_default
-from ..mesh.facts import Labels
 from .authentication import by_selector
 from .findings import Problem, Severity
+from .selected import labels_selected
 
 _FOR_NOBODY = "is about pods that ztunnel captures, and neither ztunnel nor a waypoint applies it"
 
@@ -42,7 +42,7 @@ def proxies_are_there(view: View) -> Iterator[Problem]:
                     "Look at it again with each upgrade; say it by a route, a policy or a Telemetry where you can",
                     Severity.INFO,
                 )
-        elif view.at_ztunnel(namespace_or_default(obj), _labels(obj)) and not _may_be_for_gateways(view, obj):
+        elif view.at_ztunnel(namespace_or_default(obj), labels_selected(obj)) and not _may_be_for_gateways(view, obj):
             hint = "Take it away; what it did may be said by a route or a policy at a waypoint"
             yield Problem(name, _FOR_NOBODY, hint)
     for obj in view.others.get("Telemetry", ()):
@@ -55,16 +55,13 @@ def proxies_are_there(view: View) -> Iterator[Problem]:
             )
 
 
-def _labels(envoy_filter: Object) -> Labels:
-    found: Labels = ((envoy_filter.get("spec") or {}).get("workloadSelector") or {}).get("labels") or {}
-    return found
-
-
 def _may_be_for_gateways(view: View, envoy_filter: Object) -> bool:
     """Whether it names no pods, where there may be a gateway for ingress."""
     where = namespace_or_default(envoy_filter)
     others = (place for place, obj in view.gateways.items() if not is_waypoint(obj))
-    return not _labels(envoy_filter) and (where == view.world.root or any(place[0] == where for place in others))
+    return not labels_selected(envoy_filter) and (
+        where == view.world.root or any(place[0] == where for place in others)
+    )
 
 
 def _waypoint_changed_by(view: View, obj: Object) -> str:

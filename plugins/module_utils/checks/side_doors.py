@@ -35,11 +35,13 @@ class _Entrance:
 
 
 def _entrance(view: View, service: Service) -> _Entrance | None:
-    ref = _passed(view, service)
-    if ref is None:
+    """None where callers pass no waypoint, as those of a headless Service, who call the pods themselves."""
+    waypoint = None if service.headless else view.waypoint_of(service)
+    if waypoint is None:
         return None
-    policies = _at(view, ref, service)
-    return _Entrance(service, ref, policies, frozenset(map(str, policies)))
+    found = view.at_waypoint(waypoint.ref, service)
+    policies = [each for each in found if each.action in _COUNTED and not each.dry_run]
+    return _Entrance(service, waypoint.ref, policies, frozenset(map(str, policies)))
 
 
 def none_beside_policies(view: View) -> Iterator[Problem]:
@@ -84,24 +86,10 @@ def _side_door(view: View, beside: _Entrance, guarded: _Entrance, workload: Work
     return next(((Severity.WARNING, each) for each in narrowing), None)
 
 
-def _passed(view: View, service: Service) -> WaypointRef | None:
-    """The waypoint that callers of the Service pass; those of a headless one call the pods themselves."""
-    waypoint = None if service.headless else view.waypoint_of(service)
-    return waypoint.ref if waypoint else None
-
-
-def _at(view: View, ref: WaypointRef, service: Service) -> list[Policy]:
-    return [each for each in view.at_waypoint(ref, service) if each.action in _COUNTED and not each.dry_run]
-
-
 def _numbers(service: Service, workload: Workload, ports: Iterable[int]) -> list[int]:
     """The ports of the Service that lead to some ports of the pods."""
     wanted = set(ports)
-    return [
-        each.number
-        for each in service.ports
-        if (workload.ports.get(each.target) if isinstance(each.target, str) else each.target) in wanted
-    ]
+    return [each.number for each in service.ports if workload.listens_on(each) in wanted]
 
 
 def _lets_in(policies: Sequence[Policy], number: int) -> bool:
@@ -145,15 +133,16 @@ def _leads_past(view: View, called: Reference, led: Reference) -> bool:
     front, back = view.world.services.get(called.service), view.world.services.get(led.service)
     if front is None or back is None or front is back:
         return False
-    here, there = _passed(view, front), _passed(view, back)
+    here, there = _entrance(view, front), _entrance(view, back)
     if here is None or there is None:
         return False
     doors, numbers = _ports(front, called.port), _ports(back, led.port)
-    mine, theirs = _at(view, here, front), _at(view, there, back)
-    if not any(_lets_in(mine, number) for number in doors) or any(_lets_in(theirs, number) for number in numbers):
+    if not any(_lets_in(here.policies, number) for number in doors):
         return False
-    behind = (each for each in view.behind[led.service] if not _is_side_door(view, front, back, each))
-    return any(_reached(view, workload, here, back, numbers) for workload in behind)
+    if any(_lets_in(there.policies, number) for number in numbers):
+        return False
+    behind = (each for each in view.behind[led.service] if not _is_side_door(view, here, there, each))
+    return any(_reached(view, workload, here.ref, back, numbers) for workload in behind)
 
 
 def _ports(service: Service, named: int) -> list[int]:
@@ -161,12 +150,9 @@ def _ports(service: Service, named: int) -> list[int]:
     return [each.number for each in service.ports if named in (0, each.number)]
 
 
-def _is_side_door(view: View, front: Service, back: Service, workload: Workload) -> bool:
+def _is_side_door(view: View, front: _Entrance, back: _Entrance, workload: Workload) -> bool:
     """Whether AMB0740 says it, with or without a route."""
-    if front not in view.services_of(workload):
-        return False
-    beside, guarded = _entrance(view, front), _entrance(view, back)
-    return bool(beside and guarded and _side_door(view, beside, guarded, workload))
+    return front.service in view.services_of(workload) and _side_door(view, front, back, workload) is not None
 
 
 def _reached(view: View, workload: Workload, ref: WaypointRef, back: Service, numbers: Iterable[int]) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from ..manifests.identity import Object
+from ..manifests.identity import Object, annotations_of
 from ..manifests.labels import mesh_of
 from .facts import Attached, Facts, NamespaceFacts, Policy, Port, Service, Workload, matches, named_ports
 from .intents import CallerKind
@@ -191,8 +191,7 @@ def owner_of(obj: Object) -> str:
 
 def in_dry_run(policy: Mapping[str, Any]) -> bool:
     """Whether a policy decides nothing: waypoints only count its hits, and istiod leaves it out for ztunnel."""
-    annotations = policy["metadata"].get("annotations") or {}
-    return str(annotations.get(_DRY_RUN)).lower() == "true"
+    return str(annotations_of(policy).get(_DRY_RUN)).lower() == "true"
 
 
 def policies_among(objects: Iterable[Object]) -> Iterator[Policy]:

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..manifests import waves
+from ..manifests.gateways import WAYPOINT_CLASS
 from ..manifests.identity import Object
 from ..manifests.items import Item
 from ..manifests.labels import own
 from .spec import Autoscaling, MeshSpec, WaypointSpec
 
 ROLE = "waypoints"
-CLASS = "istio-waypoint"
 WAYPOINT_FOR = "istio.io/waypoint-for"
 REVISION = "istio.io/rev"
 _NAME_LABEL = "gateway.networking.k8s.io/gateway-name"
@@ -47,7 +47,7 @@ def _gateway(waypoint: WaypointSpec, has_options: bool) -> Object:
     listener: dict[str, Any] = {"name": "mesh", "port": 15008, "protocol": "HBONE"}
     if waypoint.allowed != "same":
         listener["allowedRoutes"] = {"namespaces": _allowed(waypoint.allowed)}
-    spec: dict[str, Any] = {"gatewayClassName": CLASS, "listeners": [listener]}
+    spec: dict[str, Any] = {"gatewayClassName": WAYPOINT_CLASS, "listeners": [listener]}
     if has_options:
         parameters = {"group": "", "kind": "ConfigMap", "name": options_name(waypoint)}
         spec["infrastructure"] = {"parametersRef": parameters}

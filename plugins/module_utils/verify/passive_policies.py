@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ..manifests.gateways import WAYPOINT_CLASS
 from ..manifests.identity import labels_of, namespace_of
 from ..mesh.policies import DEFAULT_DENY, LOCK_DOWN, STRICT
 from ..mesh.spec import NamespaceSpec
 from ..mesh.survey import in_dry_run
-from ..mesh.waypoints import CLASS
 from .declared import selects
 from .declared_facts import gateway_targets
 from .facts import Facts
@@ -167,7 +167,7 @@ def _for_other_gateways(facts: Facts, policy: Object) -> bool:
         for gateway in facts.gateways.value or []
         if namespace_of(gateway) == namespace_of(policy)
     }
-    return all(classes.get(name, CLASS) != CLASS for name in targets)
+    return all(classes.get(name, WAYPOINT_CLASS) != WAYPOINT_CLASS for name in targets)
 
 
 def enforced(facts: Facts) -> Verdict:

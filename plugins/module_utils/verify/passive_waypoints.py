@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from ..manifests.gateways import WAYPOINT_CLASS
 from ..manifests.identity import labels_of, namespace_of
 from ..mesh.policies import LOCK_DOWN
 from ..mesh.spec import NamespaceSpec, WaypointRef, WaypointSpec
-from ..mesh.waypoints import CLASS
 from .declared import GATEWAY_NAME, behind, is_bindable, selects
 from .facts import Facts
 from .pods import Object, condition, full_name, in_namespaces, is_ready, is_true
@@ -68,13 +68,13 @@ def _unready(facts: Facts, waypoint: WaypointSpec, pods: Sequence[Object]) -> st
     if not gateway:
         return "has no Gateway"
     kind = str((gateway.get("spec") or {}).get("gatewayClassName", ""))
-    if kind != CLASS and not waypoint.existing:
-        return f"has a Gateway of class {kind}, not {CLASS}"
+    if kind != WAYPOINT_CLASS and not waypoint.existing:
+        return f"has a Gateway of class {kind}, not {WAYPOINT_CLASS}"
     if not is_true(gateway, "Programmed"):
         found = condition(gateway, "Programmed")
         said = f"{found.get('reason', 'no condition')}: {found.get('message', 'istiod has said nothing')}"
         return f"is not programmed ({said[:200]})"
-    if kind != CLASS:  # somebody else's: where its pods are is theirs to know
+    if kind != WAYPOINT_CLASS:  # somebody else's: where its pods are is theirs to know
         return ""
     if not any(is_ready(pod) for pod in pods):
         return f"has no ready pod of {len(pods)}"
