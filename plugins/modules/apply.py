@@ -58,6 +58,21 @@ options:
     description: How many seconds to pause after what moves traffic (waves 45 to 70), before what relies on it.
     type: int
     default: 0
+  require_ready:
+    description:
+      - Whether labels move traffic only to what is ready just then, and policies narrow (wave 70) only beside that,
+        whichever run wrote it. Needed are istiod, the waypoints that the labels name, and istio-cni and ztunnel on each
+        node that runs pods of the namespace. What is rolling out is waited for, anything else refuses at once, and
+        nothing is written then. Leaving a waypoint or the mesh needs nothing.
+      - V(false) is for going back to what was before.
+    type: bool
+    default: true
+  followed_by:
+    description:
+      - Files that will be applied right after this run, as its next steps. What they lead traffic to must be ready
+        before this run writes anything.
+    type: list
+    elements: path
   prune:
     description:
       - Whether to take away what is no longer listed. What narrows (wave 70) goes before the first write, labels
@@ -205,6 +220,7 @@ summary:
 """
 
 import typing as t
+from dataclasses import replace
 
 from ..module_utils.argspec import ambient_module
 from ..module_utils.errors import AmbientError
@@ -213,7 +229,7 @@ from ..module_utils.kube.apply import Applier
 from ..module_utils.kube.conditions import WAIT_OPTIONS, parse, wait_for
 from ..module_utils.kube.connection import connect
 from ..module_utils.kube.delete import Remover
-from ..module_utils.kube.given import refuse_bad_options, settings_of
+from ..module_utils.kube.given import later_items, refuse_bad_options, settings_of
 from ..module_utils.manifests.items import load_items
 from ..module_utils.modules import INVENTORY, MESH_NAME, Spec
 
@@ -233,6 +249,8 @@ OPTIONS: Spec = {
     "waves": {"type": "list", "elements": "int"},
     "namespaces": {"type": "list", "elements": "str"},
     "settle": {"type": "int", "default": 0},
+    "require_ready": {"type": "bool", "default": True},
+    "followed_by": {"type": "list", "elements": "path"},
     "prune": {"type": "bool", "default": False},
     "prune_cluster_scoped": {"type": "bool", "default": False},
     "lock_timeout": {"type": "int", "default": 60},
@@ -248,6 +266,7 @@ def run(params: Mapping[str, t.Any], check: bool, diff: bool = False) -> list[Ou
     settings = settings_of(params, check, diff)
     conditions = parse(params["wait_for"] or [])
     listed = load_items(params["files"] or [], params["objects"], params["inventory"])
+    settings = replace(settings, ahead=later_items(params["followed_by"] or []))
     client = connect(params)
     if params["state"] == "absent":
         return Remover(client, settings, listed.items, listed.roles).run()

@@ -21,6 +21,7 @@ sys.path[:0] = [str(ROOT / "tests" / "environment"), str(ROOT / "tests" / "integ
 import apiserver as bare  # noqa: E402
 from fakeapi.server import FakeApi  # noqa: E402
 from in_process import run_in_process  # noqa: E402
+from planted import answering_istiod  # noqa: E402
 
 Result = dict[str, Any]
 RunModule = Callable[..., Result]
@@ -76,6 +77,12 @@ def namespace(client: Client) -> str:
     name = f"test-{next(_numbers)}"
     client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, "tests")
     return name
+
+
+@pytest.fixture
+def istiod(client: Client) -> None:
+    """An istiod that answers, without which no label leads into the mesh."""
+    answering_istiod(client)
 
 
 @pytest.fixture

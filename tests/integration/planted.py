@@ -130,3 +130,37 @@ def served_kind(client: Client, group: str, kind: str, plural: str, version: str
         assert time.monotonic() < deadline, f"{kind} is not served"
         time.sleep(0.1)
         client.discovery.refresh()
+
+
+def endpoint_slice(client: Client, namespace: str, name: str, ready: bool = True, **labels: str) -> Object:
+    """An EndpointSlice with one endpoint, as the controller of Services writes it; again: with another readiness."""
+    obj = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["192.0.2.1"], "conditions": {"ready": ready}}],
+        "ports": [],
+    }
+    return client.apply(obj, "tests", force=True)
+
+
+def answering_istiod(client: Client, ready: bool = True) -> None:
+    """An istiod that answers, as far as its EndpointSlice tells; or one that does not."""
+    endpoint_slice(client, "default", "istiod-tests", ready, app="istiod")
+
+
+def ready_waypoint(client: Client, namespace: str, name: str = "waypoint") -> Object:
+    """A waypoint that takes calls: the Gateway, its Deployment and its endpoint. Needs the kind Gateway."""
+    group = "gateway.networking.k8s.io"
+    made_for = {f"{group}/gateway-name": name}
+    metadata = {"name": name, "namespace": namespace}
+    spec = {"gatewayClassName": "istio-waypoint", "listeners": []}
+    gateway = {"apiVersion": f"{group}/v1", "kind": "Gateway", "metadata": metadata, "spec": spec}
+    client.apply(gateway, "tests")
+    status_of(client, gateway, conditions=[{"type": "Programmed", "status": "True"}])
+    proxies = deployment(namespace, name, **made_for)
+    client.apply(proxies, "tests")
+    status_of(client, proxies, **ROLLED_OUT)
+    endpoint_slice(client, namespace, name, **made_for)
+    return gateway

@@ -52,7 +52,7 @@ def _application(client: Client, namespace: str, name: str) -> None:
 
 
 class Site:
-    """The part of site.yml that is about namespaces, in this process."""
+    """The part of site.yml that is about namespaces, in this process. No istiod and no waypoint stands behind it."""
 
     def __init__(self, run: RunModule, folder: Path) -> None:
         self._run = run
@@ -87,7 +87,14 @@ class Site:
             self.apply(step, namespaces=batch["namespaces"])
 
     def apply(self, *files: str, check: bool = False, **options: Any) -> dict[str, Any]:
-        given = {"files": [*files], "work_dir": str(self._folder), "prune": True, "wait": False, **options}
+        given = {
+            "files": [*files],
+            "work_dir": str(self._folder),
+            "prune": True,
+            "wait": False,
+            "require_ready": False,
+            **options,
+        }
         return self.module("apply", check=check, **given)
 
     def module(self, name: str, check: bool = False, **args: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from ansible_collections.alauda.ambient.plugins.module_utils.kube.client import 
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.identity import Object
 from cases import Apply, Result, Writes, config_map, live
 
+pytestmark = pytest.mark.usefixtures("istiod")
 ENROLMENT = "alauda.ambient/enrolment"
 MODE = "istio.io/dataplane-mode"
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.client import Client
 
+pytestmark = pytest.mark.usefixtures("istiod")
 OWN_APISERVER = True  # the inventory in istio-system belongs to this module's meshes
 
 Bring = Callable[..., dict[str, Any]]

@@ -18,6 +18,7 @@ from ansible_collections.alauda.ambient.plugins.module_utils.manifests.identity 
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.labels import own
 from cases import Apply, Result, Writes, config_map, crd, live
 
+pytestmark = pytest.mark.usefixtures("istiod")
 MODE = "istio.io/dataplane-mode"
 
 

@@ -19,6 +19,7 @@ import yaml
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.client import Client
 from cases import Writes
 
+pytestmark = pytest.mark.usefixtures("istiod")
 OWN_APISERVER = True  # the inventory in istio-system belongs to this module's meshes
 
 CHECKOUT = Path(__file__).resolve().parents[2]

@@ -15,9 +15,10 @@ from ansible_collections.alauda.ambient.plugins.module_utils.manifests.identity 
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.items import Item
 from apiserver import ApiServer
 from cases import Apply, config_map, live
-from planted import ROLLED_OUT, container, deployment, event, pod, served_kind, status_of
+from planted import ROLLED_OUT, container, deployment, event, pod, ready_waypoint, served_kind, status_of
 from requests_seen import Requests
 
+pytestmark = pytest.mark.usefixtures("istiod")
 OWN_APISERVER = True  # a CRD of the Gateway API that is none
 GATEWAY_API = "gateway.networking.k8s.io"
 ENROLMENT = "alauda.ambient/enrolment"
@@ -218,6 +219,7 @@ def test_a_label_on_a_service_waits_for_this_service(client: Client, namespace: 
 
 
 def test_what_is_not_bound_stops_the_lock_down(apply: Apply, client: Client, namespace: str) -> None:
+    ready_waypoint(client, namespace)
     cart = service(client, namespace, "cart")
     bind(client, cart, **NOT_READY)
     discovery = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": {"seen": "yes"}}}
@@ -238,6 +240,8 @@ def test_what_is_not_bound_stops_the_lock_down(apply: Apply, client: Client, nam
 
 def test_a_service_that_follows_its_namespace_again_is_waited_for(apply: Apply, client: Client, namespace: str) -> None:
     cart = service(client, namespace, "cart")
+    for name in ("waypoint", "other"):
+        ready_waypoint(client, namespace, name)
     own = labelled("Service", "cart", namespace, **{USE: "other"})
     bind(client, cart, f"{namespace}/other")
     apply([own])
@@ -253,6 +257,7 @@ def test_a_service_that_follows_its_namespace_again_is_waited_for(apply: Apply, 
 
 
 def test_a_patch_on_a_template_waits_for_the_roll_out(apply: Apply, client: Client, namespace: str) -> None:
+    ready_waypoint(client, namespace)
     obj = deployment(namespace)
     client.create(obj)
     metadata = {"name": "web", "namespace": namespace}
@@ -280,6 +285,7 @@ def test_an_unchanged_run_reads_each_kind_once_and_writes_nothing(
     entries = []
     for name in names:
         client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        ready_waypoint(client, name)
         for each in ("cart", "web", "api"):
             bind(client, service(client, name, each), f"{name}/waypoint")
         entries += [labelled("Namespace", name), labelled("Service", "cart", name)]
@@ -305,6 +311,7 @@ def test_an_unchanged_run_reads_each_kind_once_and_writes_nothing(
 def test_a_wait_that_nothing_ends_says_what_it_waits_for(
     apply: Apply, client: Client, namespace: str, tmp_path: Any
 ) -> None:
+    ready_waypoint(client, namespace)
     bind(client, service(client, namespace, "cart"), **NOT_READY)
     progress = tmp_path / "progress"
     start = time.monotonic()

@@ -25,7 +25,8 @@ from ansible_collections.alauda.ambient.plugins.modules import check
 from routing import ApiWatch, Loop, RoutingClient, application, order, stock_envoy
 from routing.plays import play
 
-DIRECTORY = Path(__file__).resolve().parents[3] / os.environ.get("AMBIENT_DIR", "build/test")
+CHECKOUT = Path(__file__).resolve().parents[3]
+DIRECTORY = CHECKOUT / os.environ.get("AMBIENT_DIR", "build/test")
 RETRIES = 4  # as callers have them, within 1.5 s; how many it took is printed, and bounded
 FEW, MANY = 20, 150  # tries lost in one step; on the way out callers speak HBONE until istiod tells them not to
 IMAGES = json.loads((DIRECTORY / "images.json").read_text())
@@ -129,16 +130,8 @@ def test_a_check_says_what_would_come_and_does_nothing(client: RoutingClient, be
     assert "istio.io/dataplane-mode" not in labels_of(client, "namespace", APP)
 
 
-@pytest.mark.parametrize(("state", "waypoints", "words", "way"), STEPS, ids=lambda value: str(value)[:9])
-def test_step(
-    client: RoutingClient,
-    loop: Loop,
-    tmp_path: Path,
-    state: str,
-    waypoints: list[Any],
-    words: list[str],
-    way: str,
-) -> None:
+def take_step(client: RoutingClient, loop: Loop, tmp_path: Path, step: tuple[str, list[Any], list[str], str]) -> None:
+    state, waypoints, words, way = step
     start = loop.totals()
     # A waypoint that is no longer declared goes only on request; here in the step after it lost its traffic.
     run = play(DIRECTORY, "site.yml", declared(tmp_path, state, waypoints, ambient_prune=state == "l4"))
@@ -159,6 +152,45 @@ def test_step(
         assert mesh_errors() == []
         again = play(DIRECTORY, "site.yml", declared(tmp_path, state, waypoints))
         assert again.changed == 0, again.output
+
+
+@pytest.mark.parametrize("step", STEPS[:2], ids=lambda step: step[0])
+def test_step_without_waypoint(client: RoutingClient, loop: Loop, tmp_path: Path, step: Any) -> None:
+    take_step(client, loop, tmp_path, step)
+
+
+def test_no_request_is_moved_to_a_waypoint_that_does_not_answer(
+    client: RoutingClient, loop: Loop, tmp_path: Path
+) -> None:
+    """A run has made the waypoint, its pods are gone since: to the next run its Gateway is unchanged.
+
+    Then the waypoint is mended, and the next step runs while its pod still starts.
+    """
+    play(DIRECTORY, "site.yml", declared(tmp_path, "l4-strict", [DECLARED]))
+    client.kubectl.run("scale", "deployment", "waypoint", f"--namespace={APP}", "--replicas=0")
+    start = loop.totals()
+    run = play(DIRECTORY, "site.yml", declared(tmp_path, "l7", [DECLARED]), fails=True)
+
+    assert f"waypoint {WAYPOINT} is not ready: Deployment {WAYPOINT} is scaled to 0" in run.error
+    assert "They are as they were before" in run.error
+    alone = [{"hosts": "all", "gather_facts": False, "roles": ["alauda.ambient.namespaces"]}]
+    (tmp_path / "role.yml").write_text(yaml.safe_dump(alone))
+    role = os.path.relpath(tmp_path / "role.yml", CHECKOUT / "playbooks")
+    assert (
+        f"Deployment {WAYPOINT} is scaled to 0"
+        in play(DIRECTORY, role, declared(tmp_path, "l7", [DECLARED]), fails=True).error
+    )
+    assert labels_of(client, "namespace", APP).get("istio.io/use-waypoint") is None
+    total = loop.totals().since(start)
+    print(f"routing by the test client, to a waypoint that does not answer: {total}")
+    assert total.failed == 0, total
+    assert total.repeated.total() <= FEW, total
+    client.kubectl.run("scale", "deployment", "waypoint", f"--namespace={APP}", "--replicas=1")
+
+
+@pytest.mark.parametrize("step", STEPS[2:], ids=lambda step: step[0])
+def test_step_to_the_waypoint_and_back(client: RoutingClient, loop: Loop, tmp_path: Path, step: Any) -> None:
+    take_step(client, loop, tmp_path, step)
 
 
 def test_nothing_of_it_is_left(client: RoutingClient, loop: Loop, before: dict[str, str]) -> None:

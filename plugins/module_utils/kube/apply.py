@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from ..errors import AmbientError
 from ..manifests.items import Item
+from ..manifests.waves import LOCK_DOWN
 from . import outcome as words
 from .client import NOT_SERVED, Client
 from .errors import explain
@@ -17,16 +18,18 @@ from .fields import owned_digest, seal
 from .inventory import Inventory
 from .ledger import ensure_namespace
 from .lock import Lock
+from .moves import brought_by
 from .outcome import Outcome
 from .plan import Decision, Served, Verdict, decide
+from .preconditions import Preconditions
 from .preview import preview
 from .prune import Candidate, Pruner, candidates
 from .readiness import Readiness
 from .run import Run
 from .settings import Settings
-from .stages import in_order_of_run
+from .stages import RELEASE, in_order_of_run
 from .state import WORKERS, State, read_state
-from .writing import AN_EARLIER_WAVE, as_decided, pending_write
+from .writing import AN_EARLIER_WAVE, as_decided, held_back, pending_among, pending_write
 
 
 class Applier:
@@ -76,8 +79,36 @@ class Applier:
                 decisions = self._decide_all(pool)
                 if any(decision.verdict is Verdict.FAIL for decision in decisions):
                     return self._refuse(decisions)
+            unmet = self._unmet(decisions)
+            if unmet:
+                return self._not_ready(decisions, unmet)
             run = Run(self._client, settings, self._inventory, self._items, self._set, self._readiness, lock.check)
             return run.carry_out(pool, decisions, self._unlisted())
+
+    def _unmet(self, decisions: Sequence[Decision]) -> Mapping[str, str]:
+        """Why labels may not move, or policies not narrow, in this run or in the steps after it; {} if all is ready.
+
+        What the run itself brings cannot be ready yet: it is looked at when its wave has come.
+        """
+        settings = self._settings
+        pending = [each.item for each in pending_among(decisions)]
+        ahead = [item for item in settings.ahead if settings.reaches(item.identity)]
+        there = read_state(self._client, (item.identity for item in ahead if item.wave >= LOCK_DOWN))
+        coming = [item for item in ahead if item.identity.key not in there]
+        gate = Preconditions(self._client, settings)
+        unmet = gate.unmet([*pending, *coming], [*self._set, *ahead], brought_by(pending))
+        released = [each.record.identity for each in self._unlisted() if RELEASE.covers(each.record.wave)]
+        return unmet or (gate.unmet_releases(released, self._set) if settings.prune else {})
+
+    def _not_ready(self, decisions: Sequence[Decision], unmet: Mapping[str, str]) -> list[Outcome]:
+        """The outcomes where nothing is written, because traffic would move to what is not ready."""
+        outcomes = [held_back(decision, unmet) for decision in decisions]
+        if not any(each.action == words.FAILED for each in outcomes):  # it is in a step after this run, or a release
+            reason = next(iter(unmet.values()))
+            first = next((at for at, each in enumerate(outcomes) if each.action == words.PENDING), 0)
+            outcomes[first] = replace(outcomes[first], action=words.FAILED, reason=reason)
+        removed = self._pruner().held_back(self._unlisted(), AN_EARLIER_WAVE)
+        return in_order_of_run(outcomes, removed, self._settings.prune)
 
     def _has_work(self, decision: Decision) -> bool:
         """Whether something is to be written, if only that the object has come to another role."""

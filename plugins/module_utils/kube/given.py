@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import AmbientError
-from ..manifests.items import WAVE_RANGE
+from ..manifests.items import WAVE_RANGE, Item, load_items
 from ..mesh.names import is_dns_label
 from ..progress import Progress
 from .settings import Settings
@@ -43,7 +43,10 @@ def refuse_bad_options(params: Mapping[str, Any]) -> None:
 
 def settings_of(params: Mapping[str, Any], check: bool, diff: bool) -> Settings:
     """How to apply, from the options."""
-    same = ("mesh", "inventory_namespace", "wait", "prune", "prune_cluster_scoped", "settle", "lock_timeout")
+    same = (
+        *("mesh", "inventory_namespace", "wait", "prune", "prune_cluster_scoped", "settle", "lock_timeout"),
+        "require_ready",
+    )
     waves, namespaces = (None if params[name] is None else frozenset(params[name]) for name in ("waves", "namespaces"))
     return Settings(
         **{name: params[name] for name in same},
@@ -55,6 +58,11 @@ def settings_of(params: Mapping[str, Any], check: bool, diff: bool) -> Settings:
         diff=diff,
         progress=Progress(params["progress_file"]).say,
     )
+
+
+def later_items(files: Sequence[str]) -> tuple[Item, ...]:
+    """What the files of later steps bring; an object that stands in several of them comes several times."""
+    return tuple(item for file in files for item in load_items([file]).items)
 
 
 def _refuse_no_namespace(name: str, path: str) -> None:

@@ -7,13 +7,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from ..errors import AmbientError
 from ..manifests.identity import Identity, Object
 from ..manifests.items import Item
 from . import waypoints
 from .client import Client
+from .data_plane import has_ready_endpoint
 from .followed import Followed
 from .ready import READY, Verdict, judge, waits
 from .watch import News, Scope, Watches, What, place
@@ -129,7 +129,7 @@ class Lookups:
             self._listed.add(service)
         for obj in news.objects:
             name = place(obj)[1]
-            if news.what is not What.DELETED and _has_ready_endpoint(obj):
+            if news.what is not What.DELETED and has_ready_endpoint(obj):
                 ready.add(name)
             else:
                 ready.discard(name)
@@ -179,8 +179,3 @@ def _services(webhooks: Object) -> set[Service]:
         for webhook in webhooks.get("webhooks") or []
         if (service := (webhook.get("clientConfig") or {}).get("service"))
     }
-
-
-def _has_ready_endpoint(endpoint_slice: Object) -> bool:
-    endpoints: list[dict[str, Any]] = endpoint_slice.get("endpoints") or []
-    return any((endpoint.get("conditions") or {}).get("ready") for endpoint in endpoints)

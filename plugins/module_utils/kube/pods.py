@@ -43,6 +43,21 @@ def pod_reason(pod: Live) -> str:
     return "not started yet"
 
 
+def is_failing(pod: Live) -> bool:
+    """Whether a pod will not become ready by waiting: an image or a container fails, no node takes it, it has ended."""
+    status = pod.get("status") or {}
+    if (pod.get("metadata") or {}).get("deletionTimestamp"):
+        return False  # its successor counts
+    unscheduled = _condition(status, "PodScheduled").get("status") == "False"
+    return unscheduled or status.get("phase") == "Failed" or any(map(_container_reason, _containers(status)))
+
+
+def is_ready(pod: Live) -> bool:
+    """Whether a pod is ready, and not on its way out."""
+    going = (pod.get("metadata") or {}).get("deletionTimestamp")
+    return not going and _condition(pod.get("status") or {}, "Ready").get("status") == "True"
+
+
 def crashed(pod: Live) -> tuple[str, bool] | None:
     """The container whose log tells more, and whether that is the log of its previous run."""
     for container in _containers(pod.get("status") or {}):

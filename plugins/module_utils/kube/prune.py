@@ -102,7 +102,7 @@ class Pruner:
         pool: ThreadPoolExecutor,
         found: Sequence[Candidate],
         check_lock: Callable[[], None],
-        before: Callable[[], None] = lambda: None,
+        before: Callable[[], object] = lambda: None,
     ) -> list[Outcome]:
         """Take away what may go, the last wave first. For a run that has the lock; `forget` afterwards.
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .moves import is_istiod, is_node_agent
 from .routes import route
 
 Live = Mapping[str, Any]
@@ -81,6 +82,8 @@ def _count(ready: int, wanted: int) -> Verdict:
 
 
 def _deployment(obj: Live, spec: Live, status: Live) -> Verdict:
+    if spec.get("replicas") == 0 and is_istiod(obj):
+        return Verdict("scaled to 0", final=True)  # of others that may be meant so
     wanted, updated = spec.get("replicas", 1), status.get("updatedReplicas", 0)
     verdict = _count(min(updated, status.get("availableReplicas", 0)), wanted)
     if not verdict.missing:
@@ -95,8 +98,10 @@ def _deployment(obj: Live, spec: Live, status: Live) -> Verdict:
     return Verdict(f"{verdict.missing}, its roll-out is paused") if spec.get("paused") else verdict
 
 
-def _daemon_set(_obj: Live, spec: Live, status: Live) -> Verdict:
+def _daemon_set(obj: Live, spec: Live, status: Live) -> Verdict:
     wanted, available = status.get("desiredNumberScheduled", 0), status.get("numberAvailable", 0)
+    if not wanted and is_node_agent(obj):
+        return Verdict("fits on no node")
     if _strategy(spec) == "OnDelete":
         return _count(available, wanted)
     return _count(min(status.get("updatedNumberScheduled", 0), available), wanted)

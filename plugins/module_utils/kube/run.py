@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from ..manifests.items import Item
 from . import outcome as words
@@ -13,13 +14,15 @@ from .client import Client
 from .inventory import Inventory
 from .ledger import Ledger
 from .outcome import Outcome
-from .plan import Decision, Verdict
+from .plan import Decision
+from .preconditions import Preconditions
 from .prune import Candidate, Pruner
 from .readiness import Readiness
 from .removing import AN_EARLIER_STEP
 from .settings import Settings
-from .stages import WIDEN, Pace, Stage, stages
-from .writing import AN_EARLIER_WAVE, Writer, pending_write
+from .stages import RELEASE, WIDEN, Pace, Stage, stages
+from .waypoints import is_waypoint_item
+from .writing import AN_EARLIER_WAVE, Writer, pending_among, pending_write
 
 
 class Run:
@@ -47,7 +50,9 @@ class Run:
         self._pruner = Pruner(client, settings, inventory)
         self._ledger = Ledger(client, inventory, settings.mesh, items)
         self._writer = Writer(client, settings, before, self._ledger, readiness, check_lock)
+        self._preconditions = Preconditions(client, settings)
         self._check_lock = check_lock
+        self._before = before
         self._outcomes: list[Outcome] = []
         self._failed = ""  # as the reason of what comes later
 
@@ -84,14 +89,17 @@ class Run:
         if self._failed:
             self._outcomes += [pending_write(each, self._failed) for each in decisions]
             return
-        if any(each.verdict is not Verdict.UNCHANGED for each in decisions):
-            self._pace.pause()
+        pending = pending_among(decisions)
+        if pending and not self._pace.pause():
+            self._preconditions.let_settle([each.item for each in pending], self._before)
         done = len(self._outcomes)
         self._writer.write(pool, decisions, self._outcomes)
         self._note(self._outcomes[done:], AN_EARLIER_WAVE)
 
     def _take_away(self, pool: ThreadPoolExecutor, stage: Stage, found: Sequence[Candidate]) -> None:
         if not found:
+            return
+        if stage is RELEASE and self._is_held(found):
             return
         if stage is not WIDEN and stage is not self._stages[-1]:
             self._look_at_all(stage)
@@ -104,9 +112,31 @@ class Run:
             self._readiness.doubt_patches(self._items)
         self._note(done, AN_EARLIER_STEP)
 
+    def _is_held(self, found: Sequence[Candidate]) -> bool:
+        """Whether labels stay, because what is followed without them is not ready; the outcomes then say so."""
+        unmet = (
+            {}
+            if self._failed
+            else self._preconditions.unmet_releases((each.record.identity for each in found), self._before)
+        )
+        if not unmet:
+            return False
+        self._outcomes += [
+            replace(each, action=words.FAILED, reason=unmet[each.item.identity.key])
+            if each.item.identity.key in unmet
+            else each
+            for each in self._pruner.held_back(found, AN_EARLIER_STEP)
+        ]
+        self._note([], AN_EARLIER_STEP)
+        return True
+
     def _look_at_all(self, stage: Stage | None = None) -> None:
         """Nothing goes before all is ready that takes its place."""
-        items = [item for item in self._items if stage is None or item.wave < stage.end]
+        items = [
+            item
+            for item in self._items
+            if stage is None or (item.wave < stage.end and not is_waypoint_item(item))  # the gate looks at those
+        ]
         self._outcomes = self._readiness.wait_for_all(self._outcomes, items)
         self._note([], AN_EARLIER_WAVE)
 

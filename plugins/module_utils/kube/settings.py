@@ -23,6 +23,8 @@ class Settings:
         namespaces: limits the run to what is in these namespaces, and to these Namespaces themselves.
         settle: how long to pause between two stages where the first has moved traffic.
         sleep: how to pause.
+        require_ready: whether what labels lead to must be ready before they move, and before policies narrow.
+        ahead: what the steps after this run bring; what that moves to must be ready before this run writes.
     """
 
     mesh: str
@@ -38,6 +40,8 @@ class Settings:
     prune_cluster_scoped: bool = False
     settle: float = 0
     lock_timeout: float = 60
+    require_ready: bool = True
+    ahead: tuple[Item, ...] = ()
     progress: Progress = field(default=lambda line: None)
     sleep: Callable[[float], None] = field(default=time.sleep)
 

@@ -69,10 +69,11 @@ class Pace:
             each.action in words.WRITES and USE_WAYPOINT <= each.item.wave <= LOCK_DOWN for each in done
         )
 
-    def pause(self) -> None:
-        """Call it before a stage that has something to do."""
-        seconds = self._settings.settle
-        if self._due and seconds:
+    def pause(self) -> bool:
+        """Call it before a stage that has something to do; whether it has paused."""
+        seconds, due = self._settings.settle, self._due
+        self._due = False
+        if due and seconds:
             self._settings.progress(f"pause for {seconds:g} s: the ztunnels learn of it")
             self._settings.sleep(seconds)
-        self._due = False
+        return bool(due and seconds)

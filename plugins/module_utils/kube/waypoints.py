@@ -41,6 +41,11 @@ def is_deployed_waypoint(gateway: Live) -> bool:
     return str(spec.get("gatewayClassName") or "").startswith(_CLASS) and not by_hand
 
 
+def is_waypoint_item(item: Item) -> bool:
+    """Whether an item is a Gateway of which istiod makes a waypoint's proxies."""
+    return item.identity.kind == "Gateway" and is_deployed_waypoint(item.object)
+
+
 def with_proxies(gateway: Verdict, deployments: Iterable[Live] | None) -> Verdict:
     """What a waypoint lacks, from what its Gateway lacks and its Deployments (None: not yet known)."""
     proxies = _proxies(deployments)
@@ -54,7 +59,7 @@ def _proxies(deployments: Iterable[Live] | None) -> Verdict:
     verdict = Verdict("has no Deployment yet")
     for deployment in deployments:
         rolled_out = judge(deployment)
-        if not rolled_out.missing or _serves(deployment):
+        if not rolled_out.missing or serves(deployment):
             return READY
         name = deployment["metadata"]["name"]
         text = f"no pod of its Deployment {name} is available ({rolled_out.missing})"
@@ -62,7 +67,7 @@ def _proxies(deployments: Iterable[Live] | None) -> Verdict:
     return verdict
 
 
-def _serves(deployment: Live) -> bool:
+def serves(deployment: Live) -> bool:
     """Whether a pod of the newest generation is available: more are than could be old ones."""
     status = deployment.get("status") or {}
     if status.get("observedGeneration", 0) < deployment["metadata"].get("generation", 0):

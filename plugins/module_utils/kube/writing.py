@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 
 from ..errors import AmbientError
 from ..manifests.identity import Object
 from ..manifests.items import Item
+from ..manifests.waves import LOCK_DOWN
 from . import outcome as words
 from .client import Client
 from .errors import UNREACHABLE, explain
@@ -18,10 +19,12 @@ from .fields import changed_paths
 from .ledger import Ledger
 from .outcome import Outcome
 from .plan import Decision, Served, Verdict, still_there
+from .preconditions import Preconditions
 from .preview import to_send
 from .readiness import Readiness, settled, with_missing
 from .served import await_kinds
 from .settings import Settings
+from .waypoints import is_waypoint_item
 
 _GONE = (UNREACHABLE, 401)  # what the transport could not mend holds for every other request too
 AN_EARLIER_WAVE = "an earlier wave failed"
@@ -45,6 +48,7 @@ class Writer:
         self._ledger = ledger
         self._readiness = readiness
         self._check_lock = check_lock
+        self._preconditions = Preconditions(client, settings)
         self._cut_off = ""
 
     def write(self, pool: ThreadPoolExecutor, decisions: Sequence[Decision], outcomes: list[Outcome]) -> None:
@@ -62,7 +66,11 @@ class Writer:
     def _write_wave(self, pool: ThreadPoolExecutor, wave: int, batch: Sequence[Decision]) -> list[Outcome]:
         if all(decision.verdict is Verdict.UNCHANGED for decision in batch):
             return [as_decided(decision) for decision in batch]
-        earlier = settled(item for item in self._items if item.wave < wave)
+        pending = [each.item for each in pending_among(batch)]
+        unmet = self._preconditions.unmet(pending, self._items)
+        if unmet:
+            return [held_back(decision, unmet) for decision in batch]
+        earlier = self._relied_on(wave)
         missing = self._readiness.wait(earlier)
         if missing:
             first = min(f"{item.identity.short}: {missing[item.key]}" for item in earlier if item.key in missing)
@@ -75,6 +83,24 @@ class Writer:
         if new:
             await_kinds(self._client.discovery, new)
         return with_missing(done, missing)
+
+    def _relied_on(self, wave: int) -> list[Item]:
+        """What must be ready before a wave is written, whoever wrote it.
+
+        Not waypoints: only labels rely on them, and the gate before those knows on which. Labels were waited for when
+        they were written; only what narrows relies on what they bring about.
+        """
+        narrows = wave >= LOCK_DOWN and self._settings.require_ready
+        earlier = [item for item in self._items if item.wave < wave]
+        return [
+            item for item in settled(earlier) if not is_waypoint_item(item) and (narrows or not item.patch)
+        ] + self._not_yet_served(earlier)
+
+    def _not_yet_served(self, items: Iterable[Item]) -> list[Item]:
+        """The CRDs among the items whose kinds the API server does not know: objects of those cannot be written."""
+        crds = [item for item in items if item.identity.kind == "CustomResourceDefinition"]
+        known = {(group, kind) for group, _version, kind in self._client.discovery.kinds()} if crds else set()
+        return [item for item in crds if not Served.by([item]).kinds <= known]
 
     def _write_one(self, decision: Decision) -> Outcome:
         if decision.verdict in (Verdict.UNCHANGED, Verdict.FAIL):
@@ -113,6 +139,18 @@ def as_decided(decision: Decision) -> Outcome:
     if stays:
         return Outcome(decision.item, words.FAILED, reason=stays)
     return Outcome(decision.item, words.UNCHANGED)
+
+
+def pending_among(decisions: Iterable[Decision]) -> list[Decision]:
+    """Those of which something is to be written."""
+    return [each for each in decisions if each.verdict not in (Verdict.UNCHANGED, Verdict.FAIL)]
+
+
+def held_back(decision: Decision, unmet: Mapping[str, str]) -> Outcome:
+    """The outcome where what some of the items rely on is not ready: those fail, and with them nothing is written."""
+    if decision.verdict is not Verdict.UNCHANGED and decision.item.key in unmet:
+        return Outcome(decision.item, words.FAILED, reason=unmet[decision.item.key])
+    return pending_write(decision, "not written, because traffic cannot move yet")
 
 
 def pending_write(decision: Decision, reason: str) -> Outcome:

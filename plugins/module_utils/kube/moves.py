@@ -1,0 +1,169 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which labels move traffic, and what must be ready before they do: pure functions of items and live objects."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from ..manifests.identity import Identity, Object
+from ..manifests.items import Item
+from ..manifests.waves import LOCK_DOWN
+
+MODE_LABEL = "istio.io/dataplane-mode"
+_USE_WAYPOINT = "istio.io/use-waypoint"
+_USE_WAYPOINT_NAMESPACE = "istio.io/use-waypoint-namespace"
+_INGRESS_USE_WAYPOINT = "istio.io/ingress-use-waypoint"
+_NO_WAYPOINT = "none"
+_WITH_TEMPLATE = ("Deployment", "DaemonSet", "StatefulSet")
+_LABELLED = {
+    *(("", kind) for kind in ("Namespace", "Service", "Pod")),
+    ("networking.istio.io", "ServiceEntry"),
+    *(("apps", kind) for kind in _WITH_TEMPLATE),
+}
+
+ISTIOD_LABEL, CNI_LABEL, ZTUNNEL_LABEL = ("app", "istiod"), ("k8s-app", "istio-cni-node"), ("app", "ztunnel")
+
+
+class What(Enum):
+    """The kinds of things that labels lead to."""
+
+    ISTIOD = "istiod"
+    WAYPOINT = "waypoint"
+    NODES = "nodes"  # istio-cni and ztunnel on the nodes that run pods of a namespace
+
+
+@dataclass(frozen=True)
+class Need:
+    """What must be ready. `name`: of a waypoint `namespace/name`, of nodes the namespace, of istiod empty."""
+
+    what: What
+    name: str = ""
+
+
+def leads_traffic(item: Item) -> bool:
+    """Whether the item has labels that lead traffic into the mesh or to a waypoint."""
+    return (item.identity.group, item.identity.kind) in _LABELLED and bool(
+        _mode(_labels(item.object)) or _waypoint(_labels(item.object), scope_of(item))
+    )
+
+
+def move_needs(item: Item, live: Object | None) -> frozenset[Need]:
+    """What an item newly leads traffic to. Nothing where it changes no label, leads away, or nothing is there yet."""
+    if live is None or not leads_traffic(item):
+        return frozenset()
+    wanted, there = _labels(item.object), _labels(live)
+    if _mode(wanted) and not _mode(there):
+        named = {**there, **wanted}  # a waypoint that others have named counts from now on
+        return frozenset(_needs(scope_of(item), _waypoint(named, scope_of(item))))
+    through = _waypoint(wanted, scope_of(item))
+    from_ingress = _INGRESS_USE_WAYPOINT, "true"
+    turns = through != _waypoint(there, scope_of(item)) or (has(wanted, from_ingress) and not has(there, from_ingress))
+    return all_needs(item) if turns and through else frozenset()
+
+
+def all_needs(item: Item) -> frozenset[Need]:
+    """All that an item leads traffic to, whether it does so already or not."""
+    if not leads_traffic(item):
+        return frozenset()
+    return frozenset(_needs(scope_of(item), _waypoint(_labels(item.object), scope_of(item))))
+
+
+def narrowing_needs(item: Item, listed: Iterable[Item]) -> frozenset[Need]:
+    """What a policy that narrows relies on: all that the listed labels of its namespace lead to."""
+    if item.wave < LOCK_DOWN or not item.identity.namespace:
+        return frozenset()
+    beside = (each for each in listed if scope_of(each) == item.identity.namespace)
+    return frozenset(need for each in beside for need in all_needs(each))
+
+
+def follows(identity: Identity, listed: Iterable[Item]) -> list[Item]:
+    """The listed Namespaces whose waypoint an object follows that has no label of its own."""
+    return [
+        each
+        for each in listed
+        if each.identity.kind == "Namespace"
+        and each.identity.name == identity.namespace
+        and _waypoint(_labels(each.object), identity.namespace)
+    ]
+
+
+def release_needs(identity: Identity, live: Object | None, listed: Iterable[Item]) -> frozenset[Need]:
+    """What an object leads to once its own label is released: to what its namespace's label does."""
+    own = _labels(live or {})
+    if _USE_WAYPOINT not in own:
+        return frozenset()
+    namespace = identity.namespace
+    turned = (
+        each
+        for each in follows(identity, listed)
+        if _waypoint(_labels(each.object), namespace) != _waypoint(own, namespace)
+    )
+    return frozenset(need for each in turned for need in all_needs(each))
+
+
+def brought_by(items: Iterable[Item]) -> set[What | Need]:
+    """What a run writes itself, so that it cannot be asked for before: it is waited for in its own wave."""
+    found: set[What | Need] = set()
+    for item in items:
+        if item.identity.kind == "Gateway":
+            found.add(Need(What.WAYPOINT, f"{item.identity.namespace}/{item.identity.name}"))
+        elif is_istiod(item.object):
+            found.add(What.ISTIOD)
+        elif is_node_agent(item.object):
+            found.add(What.NODES)
+    return found
+
+
+def without_brought(needs: Collection[Need], brought: Collection[What | Need]) -> frozenset[Need]:
+    """The needs that a run does not bring about itself."""
+    return frozenset(need for need in needs if need not in brought and need.what not in brought)
+
+
+def is_istiod(obj: Mapping[str, Any]) -> bool:
+    """Whether it is a Deployment of istiod."""
+    return obj.get("kind") == "Deployment" and has(_labels(obj), ISTIOD_LABEL)
+
+
+def is_node_agent(obj: Mapping[str, Any]) -> bool:
+    """Whether it is the DaemonSet of istio-cni or of ztunnel."""
+    labels = _labels(obj)
+    return obj.get("kind") == "DaemonSet" and (has(labels, CNI_LABEL) or has(labels, ZTUNNEL_LABEL))
+
+
+def has(labels: Mapping[str, str], label: tuple[str, str]) -> bool:
+    """Whether a label has this value."""
+    return labels.get(label[0]) == label[1]
+
+
+def _needs(namespace: str, waypoint: str) -> Iterator[Need]:
+    yield Need(What.ISTIOD)
+    if waypoint:
+        yield Need(What.WAYPOINT, waypoint)
+    yield Need(What.NODES, namespace)
+
+
+def scope_of(item: Item) -> str:
+    """The namespace that an item stands in, or is."""
+    return item.identity.name if item.identity.kind == "Namespace" else item.identity.namespace
+
+
+def _labels(obj: Mapping[str, Any]) -> Mapping[str, str]:
+    """The labels that count: of a workload those of its pods."""
+    part: Mapping[str, Any] = obj
+    if obj.get("kind") in _WITH_TEMPLATE:
+        part = (obj.get("spec") or {}).get("template") or {}
+    return (part.get("metadata") or {}).get("labels") or {}
+
+
+def _mode(labels: Mapping[str, str]) -> bool:
+    return labels.get(MODE_LABEL) == "ambient"
+
+
+def _waypoint(labels: Mapping[str, str], namespace: str) -> str:
+    """The waypoint (`namespace/name`) that labels in a namespace name, "" for none."""
+    name = labels.get(_USE_WAYPOINT) or _NO_WAYPOINT
+    return "" if name == _NO_WAYPOINT else f"{labels.get(_USE_WAYPOINT_NAMESPACE) or namespace}/{name}"

@@ -1,0 +1,241 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The gate before traffic moves and before policies narrow: what that relies on is looked at just then.
+
+That this run has written nothing says nothing: a waypoint may have turned bad since, istiod may be down, a node new.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from ..errors import AmbientError
+from ..manifests.identity import Identity, Object
+from ..manifests.items import Item
+from ..manifests.labels import mesh_of
+from ..manifests.waves import ADMITS, LOCK_DOWN
+from . import data_plane
+from .client import Client
+from .data_plane import NOTHING, Lack, Patience
+from .errors import explain
+from .heartbeat import Heartbeat
+from .moves import (
+    CNI_LABEL,
+    ISTIOD_LABEL,
+    ZTUNNEL_LABEL,
+    Need,
+    What,
+    follows,
+    leads_traffic,
+    move_needs,
+    narrowing_needs,
+    release_needs,
+    scope_of,
+    without_brought,
+)
+from .settings import Settings
+from .state import WORKERS
+from .wait import seconds_since_written
+from .waypoints import GATEWAY_LABEL
+
+_PAUSE = 0.5
+_MOMENT = 5.0  # so long a controller may take to write what is about to come
+_MANY = 20  # namespaces from which on pods are read by one LIST over the cluster
+_TOLD = 3
+_SLICE = ("discovery.k8s.io/v1", "EndpointSlice")
+_SERVICE_NAME = "kubernetes.io/service-name"
+
+Reasons = dict[str, str]
+"""By Item.key: why it may not be written."""
+
+
+class Preconditions:
+    """Looks at what items lead traffic to, and at what narrowing items rely on."""
+
+    def __init__(self, client: Client, settings: Settings) -> None:
+        self._client = client
+        self._settings = settings
+
+    def unmet(
+        self, items: Iterable[Item], listed: Collection[Item], brought: Collection[What | Need] = frozenset()
+    ) -> Reasons:
+        """Why items that are about to be written may not be, in a line each; waits for what is on its way.
+
+        Args:
+            listed: all items of the run, among them the labels that narrowing items rely on.
+            brought: what the run itself brings; that is not asked for.
+        """
+        if not self._settings.require_ready:
+            return {}
+        concerned = list(items)
+        moving = [item for item in concerned if leads_traffic(item)]
+        needs: dict[str, frozenset[Need]] = {}
+        for item in concerned:  # that of a later step may come again
+            needs[item.key] = needs.get(item.key, frozenset()) | narrowing_needs(item, listed)
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for item, live in zip(moving, pool.map(self._live, moving), strict=True):
+                if isinstance(live, AmbientError):
+                    return {item.key: f"cannot be looked at: {explain(live)}"}
+                needs[item.key] |= move_needs(item, live)
+        return self.unmet_needs({key: without_brought(found, brought) for key, found in needs.items()})
+
+    def unmet_releases(self, released: Iterable[Identity], listed: Collection[Item]) -> Reasons:
+        """Why labels may not be released, by Identity.key: what is followed then is not ready."""
+        if not self._settings.require_ready:
+            return {}
+        needs: dict[str, Collection[Need]] = {}
+        for identity in released:
+            live = self._client.get(identity) if follows(identity, listed) else None
+            needs[identity.key] = release_needs(identity, live, listed)
+        return self.unmet_needs(needs)
+
+    def let_settle(self, items: Iterable[Item], listed: Iterable[Item]) -> None:
+        """Pause until what opens beside items that narrow is old enough for every ztunnel to have heard of it.
+
+        It may come from the step before this run; the API server knows when it was written.
+        """
+        narrowed = {item.identity.namespace for item in items if item.wave >= LOCK_DOWN}
+        opens = [each for each in listed if ADMITS <= each.wave < LOCK_DOWN and scope_of(each) in narrowed]
+        if not self._settings.settle or not opens:
+            return
+        with ThreadPoolExecutor(WORKERS) as pool:
+            found = [live for live in pool.map(self._live, opens) if isinstance(live, dict)]
+        youngest = max(0.0, min(map(seconds_since_written, found), default=self._settings.settle))  # clocks may differ
+        if youngest < self._settings.settle:
+            pause = self._settings.settle - youngest
+            self._settings.progress(f"pause for {pause:.0f} s: the ztunnels learn of what opens")
+            self._settings.sleep(pause)
+
+    def unmet_needs(self, needs: Mapping[str, Collection[Need]]) -> Reasons:
+        """As `unmet`, for needs that are known. The keys are those of the result."""
+        lacks = self._wait({need for found in needs.values() for need in found})
+        texts = {need: lack.text for need, lack in lacks.items() if lack.text}
+        reasons = {}
+        for key, found in needs.items():
+            told = sorted({texts[need] for need in found if need in texts})
+            if told:
+                more = f" (and {len(told) - _TOLD} more reasons)" if len(told) > _TOLD else ""
+                reasons[key] = f"is not changed, because {'; '.join(told[:_TOLD])}{more}"
+        return reasons
+
+    def _wait(self, needs: Collection[Need]) -> dict[Need, Lack]:
+        """What the needs lack: at once where nothing helps but a person, else when it is there or the time is up."""
+        heartbeat = Heartbeat(self._settings.progress, "before traffic moves, wait for")
+        start = time.monotonic()
+        since: dict[Need, float] = {}  # when a controller had all that it needs to write what is lacking
+        left = dict.fromkeys(needs, NOTHING)
+        while left:
+            left = {need: lack for need, lack in self._look(left).items() if lack.text}
+            now = time.monotonic()
+            since = {need: since.get(need, now) for need, lack in left.items() if lack.patience is Patience.MOMENT}
+            overdue = any(
+                lack.patience is Patience.NONE or now - since.get(need, now) >= _MOMENT for need, lack in left.items()
+            )
+            if overdue or not self._settings.wait or now - start >= self._settings.timeout:
+                return left
+            heartbeat.beat({_as_identity(need): lack.text for need, lack in left.items()})
+            if left:
+                self._settings.sleep(_PAUSE)
+        return left
+
+    def _look(self, needs: Iterable[Need]) -> dict[Need, Lack]:
+        """What each need lacks just now."""
+        wanted = sorted(needs, key=lambda need: (need.what.value, need.name))
+        try:
+            look = _Look(self._client, self._settings.mesh, {n.name for n in wanted if n.what is What.NODES})
+        except AmbientError as error:
+            return dict.fromkeys(wanted, Lack(f"it cannot be looked at: {explain(error)}"))
+        with ThreadPoolExecutor(WORKERS) as pool:
+            return dict(zip(wanted, pool.map(look.at, wanted), strict=True))
+
+    def _live(self, item: Item) -> Object | AmbientError | None:
+        try:
+            return self._client.get(item.identity)
+        except AmbientError as error:
+            return error
+
+
+class _Look:
+    """One look at the cluster. Raises AmbientError where it may not look."""
+
+    def __init__(self, client: Client, mesh: str, namespaces: Collection[str]) -> None:
+        self._client = client
+        self._mesh = mesh
+        self._pods = self._pods_of(namespaces)
+        some = any(data_plane.is_captured(pod) for pods in self._pods.values() for pod in pods)
+        self._daemons = {label: self._pods_with(label) if some else [] for label in (CNI_LABEL, ZTUNNEL_LABEL)}
+
+    def at(self, need: Need) -> Lack:
+        """What a need lacks."""
+        looks = {What.ISTIOD: self._istiod, What.WAYPOINT: self._waypoint, What.NODES: self._nodes}
+        try:
+            return looks[need.what](need.name)
+        except AmbientError as error:
+            return Lack(f"{need.what.value} {need.name} cannot be looked at: {explain(error)}".replace("  ", " "))
+
+    def _istiod(self, _name: str) -> Lack:
+        slices = self._ours(self._client.list(*_SLICE, label_selector=_selector(ISTIOD_LABEL)))
+        if any(map(data_plane.has_ready_endpoint, slices)):
+            return NOTHING
+        deployments = self._ours(self._client.list("apps/v1", "Deployment", label_selector=_selector(ISTIOD_LABEL)))
+        return data_plane.istiod(slices, deployments, self._pods_with(ISTIOD_LABEL))
+
+    def _ours(self, found: Sequence[Object]) -> Sequence[Object]:
+        """Those of this mesh; all where none says to which mesh it belongs."""
+        labelled = [obj for obj in found if mesh_of(obj)]
+        return [obj for obj in labelled if mesh_of(obj) == self._mesh] if labelled else found
+
+    def _waypoint(self, name: str) -> Lack:
+        namespace, _slash, gateway_name = name.partition("/")
+        gateway = self._client.get("gateway.networking.k8s.io/v1", "Gateway", gateway_name, namespace)
+        if gateway is None:
+            return data_plane.waypoint(name, None, [], [], [])
+        made_for = f"{GATEWAY_LABEL}={gateway_name}"
+        deployments = self._client.list("apps/v1", "Deployment", namespace, label_selector=made_for)
+        pods = self._client.list("v1", "Pod", namespace, label_selector=made_for) if deployments else []
+        slices = self._client.list(*_SLICE, namespace=namespace, label_selector=made_for)
+        for at, service in _by_hand(gateway, namespace):
+            slices += self._client.list(*_SLICE, namespace=at, label_selector=f"{_SERVICE_NAME}={service}")
+        return data_plane.waypoint(name, gateway, deployments, pods, slices)
+
+    def _nodes(self, namespace: str) -> Lack:
+        pods = self._pods.get(namespace, [])
+        for component, label in (("istio-cni", CNI_LABEL), ("ztunnel", ZTUNNEL_LABEL)):
+            lack = data_plane.nodes(namespace, pods, component, self._daemons[label])
+            if lack.text:
+                return lack
+        return NOTHING
+
+    def _pods_of(self, namespaces: Collection[str]) -> dict[str, list[Object]]:
+        found: dict[str, list[Object]] = {name: [] for name in namespaces}
+        scopes = sorted(namespaces) if len(namespaces) <= _MANY else [None]
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for pods in pool.map(lambda scope: self._client.list("v1", "Pod", scope), scopes):
+                for pod in pods:
+                    if pod["metadata"]["namespace"] in found:
+                        found[pod["metadata"]["namespace"]].append(pod)
+        return found
+
+    def _pods_with(self, label: tuple[str, str]) -> list[Object]:
+        return self._client.list("v1", "Pod", label_selector=_selector(label))
+
+
+def _selector(label: tuple[str, str]) -> str:
+    return "=".join(label)
+
+
+def _by_hand(gateway: Object, namespace: str) -> list[tuple[str, str]]:
+    """Namespace and name of the Services that somebody has named as the address of a Gateway."""
+    found = []
+    for address in (gateway.get("spec") or {}).get("addresses") or []:
+        if address.get("type") == "Hostname":
+            service, *rest = str(address.get("value") or "").split(".")
+            found.append((rest[0] if rest else namespace, service))
+    return found
+
+
+def _as_identity(need: Need) -> Identity:
+    """A need as progress lines name it."""
+    return Identity.parse("v1", need.what.value, need.name)
