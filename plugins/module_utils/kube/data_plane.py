@@ -136,9 +136,9 @@ def is_captured(pod: Live) -> bool:
 
 
 def has_ready_endpoint(endpoint_slice: Live) -> bool:
-    """Whether an EndpointSlice has an endpoint that takes calls."""
+    """Whether an EndpointSlice has an endpoint that takes calls. One of which nothing is said counts as ready."""
     endpoints: list[dict[str, Any]] = endpoint_slice.get("endpoints") or []
-    return any((endpoint.get("conditions") or {}).get("ready") for endpoint in endpoints)
+    return any((endpoint.get("conditions") or {}).get("ready") is not False for endpoint in endpoints)
 
 
 def _on_node(component: str, node: str, user: str, daemons: Sequence[Live]) -> Lack:

@@ -11,7 +11,6 @@ from typing import Any
 
 from ..manifests.identity import Identity, Object
 from ..manifests.items import Item
-from ..manifests.waves import LOCK_DOWN
 
 MODE_LABEL = "istio.io/dataplane-mode"
 _USE_WAYPOINT = "istio.io/use-waypoint"
@@ -72,37 +71,26 @@ def all_needs(item: Item) -> frozenset[Need]:
     return frozenset(_needs(scope_of(item), _waypoint(_labels(item.object), scope_of(item))))
 
 
-def narrowing_needs(item: Item, listed: Iterable[Item]) -> frozenset[Need]:
-    """What a policy that narrows relies on: all that the listed labels of its namespace lead to."""
-    if item.wave < LOCK_DOWN or not item.identity.namespace:
-        return frozenset()
-    beside = (each for each in listed if scope_of(each) == item.identity.namespace)
-    return frozenset(need for each in beside for need in all_needs(each))
+def needs_by_namespace(listed: Iterable[Item]) -> dict[str, frozenset[Need]]:
+    """By namespace all that the listed labels in it, and on it, lead to: what narrows there relies on that."""
+    found: dict[str, frozenset[Need]] = {}
+    for item in listed:
+        if needs := all_needs(item):
+            found[scope_of(item)] = found.get(scope_of(item), frozenset()) | needs
+    return found
 
 
-def follows(identity: Identity, listed: Iterable[Item]) -> list[Item]:
-    """The listed Namespaces whose waypoint an object follows that has no label of its own."""
-    return [
-        each
-        for each in listed
-        if each.identity.kind == "Namespace"
-        and each.identity.name == identity.namespace
-        and _waypoint(_labels(each.object), identity.namespace)
-    ]
+def release_needs(identity: Identity, live: Object | None, namespace: Item | None) -> frozenset[Need]:
+    """What an object leads to once its own label is released: to what its namespace's label does.
 
-
-def release_needs(identity: Identity, live: Object | None, listed: Iterable[Item]) -> frozenset[Need]:
-    """What an object leads to once its own label is released: to what its namespace's label does."""
+    Args:
+        namespace: the item with the labels of its namespace, None if the run has none.
+    """
     own = _labels(live or {})
-    if _USE_WAYPOINT not in own:
+    if _USE_WAYPOINT not in own or namespace is None:
         return frozenset()
-    namespace = identity.namespace
-    turned = (
-        each
-        for each in follows(identity, listed)
-        if _waypoint(_labels(each.object), namespace) != _waypoint(own, namespace)
-    )
-    return frozenset(need for each in turned for need in all_needs(each))
+    followed = _waypoint(_labels(namespace.object), identity.namespace)
+    return all_needs(namespace) if followed and followed != _waypoint(own, identity.namespace) else frozenset()
 
 
 def brought_by(items: Iterable[Item]) -> set[What | Need]:

@@ -27,10 +27,9 @@ from .moves import (
     ZTUNNEL_LABEL,
     Need,
     What,
-    follows,
     leads_traffic,
     move_needs,
-    narrowing_needs,
+    needs_by_namespace,
     release_needs,
     scope_of,
     without_brought,
@@ -71,11 +70,14 @@ class Preconditions:
             return {}
         concerned = list(items)
         moving = [item for item in concerned if leads_traffic(item)]
-        needs: dict[str, frozenset[Need]] = {}
-        for item in concerned:  # that of a later step may come again
-            needs[item.key] = needs.get(item.key, frozenset()) | narrowing_needs(item, listed)
+        needs: dict[str, frozenset[Need]] = {item.key: frozenset() for item in concerned}
+        narrowing = [item for item in concerned if item.wave >= LOCK_DOWN]
+        opened = needs_by_namespace(listed) if narrowing else {}
+        for item in narrowing:
+            needs[item.key] = opened.get(item.identity.namespace, frozenset())
         with ThreadPoolExecutor(WORKERS) as pool:
-            for item, live in zip(moving, pool.map(self._live, moving), strict=True):
+            found = pool.map(self._live, (item.identity for item in moving))
+            for item, live in zip(moving, found, strict=True):
                 if isinstance(live, AmbientError):
                     return {item.key: f"cannot be looked at: {explain(live)}"}
                 needs[item.key] |= move_needs(item, live)
@@ -85,10 +87,16 @@ class Preconditions:
         """Why labels may not be released, by Identity.key: what is followed then is not ready."""
         if not self._settings.require_ready:
             return {}
+        namespaces = {
+            item.identity.name: item for item in listed if item.identity.kind == "Namespace" and leads_traffic(item)
+        }
+        led = [identity for identity in released if identity.namespace in namespaces]
         needs: dict[str, Collection[Need]] = {}
-        for identity in released:
-            live = self._client.get(identity) if follows(identity, listed) else None
-            needs[identity.key] = release_needs(identity, live, listed)
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for identity, live in zip(led, pool.map(self._live, led), strict=True):
+                if isinstance(live, AmbientError):
+                    return {identity.key: f"cannot be looked at: {explain(live)}"}
+                needs[identity.key] = release_needs(identity, live, namespaces[identity.namespace])
         return self.unmet_needs(needs)
 
     def let_settle(self, items: Iterable[Item], listed: Iterable[Item]) -> None:
@@ -97,11 +105,12 @@ class Preconditions:
         It may come from the step before this run; the API server knows when it was written.
         """
         narrowed = {item.identity.namespace for item in items if item.wave >= LOCK_DOWN}
-        opens = [each for each in listed if ADMITS <= each.wave < LOCK_DOWN and scope_of(each) in narrowed]
-        if not self._settings.settle or not opens:
+        opens = (each for each in listed if ADMITS <= each.wave < LOCK_DOWN and scope_of(each) in narrowed)
+        identities = {each.identity for each in opens}
+        if not self._settings.settle or not identities:
             return
         with ThreadPoolExecutor(WORKERS) as pool:
-            found = [live for live in pool.map(self._live, opens) if isinstance(live, dict)]
+            found = [live for live in pool.map(self._live, identities) if isinstance(live, dict)]
         youngest = max(0.0, min(map(seconds_since_written, found), default=self._settings.settle))  # clocks may differ
         if youngest < self._settings.settle:
             pause = self._settings.settle - youngest
@@ -150,9 +159,9 @@ class Preconditions:
         with ThreadPoolExecutor(WORKERS) as pool:
             return dict(zip(wanted, pool.map(look.at, wanted), strict=True))
 
-    def _live(self, item: Item) -> Object | AmbientError | None:
+    def _live(self, identity: Identity) -> Object | AmbientError | None:
         try:
-            return self._client.get(item.identity)
+            return self._client.get(identity)
         except AmbientError as error:
             return error
 
@@ -189,9 +198,11 @@ class _Look:
 
     def _waypoint(self, name: str) -> Lack:
         namespace, _slash, gateway_name = name.partition("/")
-        gateway = self._client.get("gateway.networking.k8s.io/v1", "Gateway", gateway_name, namespace)
-        if gateway is None:
+        named = f"metadata.name={gateway_name}"  # a list, as the guard does: it needs no other right
+        gateways = self._client.list("gateway.networking.k8s.io/v1", "Gateway", namespace, field_selector=named)
+        if not gateways:
             return data_plane.waypoint(name, None, [], [], [])
+        (gateway,) = gateways
         made_for = f"{GATEWAY_LABEL}={gateway_name}"
         deployments = self._client.list("apps/v1", "Deployment", namespace, label_selector=made_for)
         pods = self._client.list("v1", "Pod", namespace, label_selector=made_for) if deployments else []

@@ -13,7 +13,7 @@ from ansible_collections.alauda.ambient.plugins.module_utils.kube.moves import (
     brought_by,
     leads_traffic,
     move_needs,
-    narrowing_needs,
+    needs_by_namespace,
     release_needs,
     without_brought,
 )
@@ -93,20 +93,20 @@ def test_other_kinds_lead_nowhere() -> None:
 
 def test_what_narrows_needs_all_that_the_labels_beside_it_lead_to() -> None:
     listed = [patch("Namespace", IN), patch("Service", {USE: "waypoint"}), policy()]
-    assert narrowing_needs(policy(), listed) == {ISTIOD, NODES, WAYPOINT}
-    assert narrowing_needs(policy(wave=40), listed) == set()
-    assert narrowing_needs(policy(), [policy()]) == set(), "nothing of the run opens"
+    assert needs_by_namespace(listed) == {"shop": {ISTIOD, NODES, WAYPOINT}}
+    assert needs_by_namespace([policy()]) == {}, "nothing of the run opens"
 
 
 def test_a_released_label_leads_to_what_the_namespace_names() -> None:
     cart, own = Identity.parse("v1", "Service", "cart", "shop"), labelled("Service", {USE: "main"})
-    namespace = [patch("Namespace", THROUGH)]
-    assert release_needs(cart, own, namespace) == {ISTIOD, NODES, WAYPOINT}
-    assert release_needs(cart, labelled("Service", {USE: "none"}), namespace) == {ISTIOD, NODES, WAYPOINT}
-    assert release_needs(cart, labelled("Service", {USE: "waypoint"}), namespace) == set(), "it goes there already"
-    assert release_needs(cart, own, [patch("Namespace", IN)]) == set(), "it is called directly then"
-    assert release_needs(cart, labelled("Service", {}), namespace) == set()
-    assert release_needs(cart, None, namespace) == set()
+    through = patch("Namespace", THROUGH)
+    assert release_needs(cart, own, through) == {ISTIOD, NODES, WAYPOINT}
+    assert release_needs(cart, labelled("Service", {USE: "none"}), through) == {ISTIOD, NODES, WAYPOINT}
+    assert release_needs(cart, labelled("Service", {USE: "waypoint"}), through) == set(), "it goes there already"
+    assert release_needs(cart, own, patch("Namespace", IN)) == set(), "it is called directly then"
+    assert release_needs(cart, labelled("Service", {}), through) == set()
+    assert release_needs(cart, None, through) == set()
+    assert release_needs(cart, own, None) == set()
 
 
 def test_what_a_run_brings_itself_is_not_asked_for_before() -> None:
