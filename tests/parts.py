@@ -77,8 +77,8 @@ def parts(*, fresh: bool) -> tuple[Part, ...]:
             ),
         ),
         Part(
-            "lint sanity",  # as long as all the others of lint: where there is time, beside what leaves a core idle
-            (Command("ansible-test sanity", ("nice", "-n", "10", PYTHON, "tests/setup/sanity.py")),),
+            "lint sanity",  # as long as all of lint: in a whole run beside what leaves a core idle
+            (Command("ansible-test sanity", ("nice", "-n", "10", PYTHON, "tests/setup/sanity.py"), timeout=1800),),
             beside=("integration", "lint"),
         ),
         Part("unit", (pytest("tests/unit", "tests/docs", f"--ignore-glob=*/{SPEED}"),), beside=("lint",)),
