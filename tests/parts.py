@@ -30,7 +30,8 @@ class Command:
 class Part:
     """Commands that belong together, the parts without which they make no sense, and their environment.
 
-    `beside`: it runs at the same time as the part before it, where that one was asked for, and prints at its end.
+    `beside`: it runs at the same time as the first of these parts that was asked for, and prints at the end of that
+    one; where none was, by itself.
     """
 
     name: str
@@ -39,7 +40,7 @@ class Part:
     environment: dict[str, str] = field(default_factory=dict)
     long: bool = False  # only in `make test-all`
     when_green: bool = False  # left out where something has failed, so that it can be looked at
-    beside: bool = False
+    beside: tuple[str, ...] = ()
 
 
 def tool(name: str, *arguments: str) -> Command:
@@ -73,10 +74,14 @@ def parts(*, fresh: bool) -> tuple[Part, ...]:
                 tool(
                     "antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "all", "."
                 ),
-                Command("ansible-test sanity", (PYTHON, "tests/setup/sanity.py")),
             ),
         ),
-        Part("unit", (pytest("tests/unit", "tests/docs", f"--ignore-glob=*/{SPEED}"),), beside=True),
+        Part(
+            "lint sanity",  # as long as all of lint: in a whole run beside what leaves a core idle
+            (Command("ansible-test sanity", ("nice", "-n", "10", PYTHON, "tests/setup/sanity.py"), timeout=1800),),
+            beside=("integration", "lint"),
+        ),
+        Part("unit", (pytest("tests/unit", "tests/docs", f"--ignore-glob=*/{SPEED}"),), beside=("lint",)),
         Part("speed", (pytest("tests/unit", "-o", f"python_files={SPEED}"),)),  # beside nothing: it measures
         Part("toolchain", (Command("build", (*ENVIRONMENT, "toolchain"), timeout=5400),)),
         Part("stand-in", (pytest("tests/environment/ztunnel_standin"),), needs=("toolchain",)),

@@ -54,6 +54,7 @@ IT = "AuthorizationPolicy shop/it"
 DB = selected(app="db")
 GET = {"methods": ["GET"]}
 TO_DB = [{"kind": "Service", "name": "db"}]
+TO_PLAIN = [{"kind": "Service", "name": "plain"}]
 TO_WAYPOINT = [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "waypoint"}]
 DRY = {"istio.io/dry-run": "true"}
 NOT_READY = {"conditions": [{"type": "Programmed", "status": "False"}]}

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,16 +134,13 @@ def run_part(part: Part, broken: set[str], output: IO[str] | None = None) -> Tal
     return tally
 
 
-def together(wanted: Iterable[Part]) -> Iterator[list[Part]]:
+def together(wanted: Sequence[Part]) -> Iterator[list[Part]]:
     """The parts in their order, each with those that run beside it."""
-    group: list[Part] = []
+    names = {part.name for part in wanted}
+    host = {part.name: next((name for name in part.beside if name in names), "") for part in wanted}
     for part in wanted:
-        if group and not part.beside:
-            yield group
-            group = []
-        group.append(part)
-    if group:
-        yield group
+        if not host[part.name]:
+            yield [part, *(other for other in wanted if host[other.name] == part.name)]
 
 
 def run_group(group: Sequence[Part], broken: set[str]) -> list[Tally]:

@@ -114,7 +114,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         check_selectors(params["discovery_selectors"]),
         facts,
         check_trust_domain(params["trust_domain"]),
-        policies_beside(params["manifests"]),
+        policies_beside(params["manifests"], facts),
     )
     return {
         **write_items(module, ROLE, items),

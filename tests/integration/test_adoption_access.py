@@ -24,6 +24,7 @@ READS: dict[str, Any] = {**CART, "ports": [80], "methods": ["GET"], "paths": ["/
 ALL: dict[str, Any] = {"from": [OPS, {"service": "pay/web"}]}
 OPEN = [{**SHOP["waypoints"][0], "lock_down": False}]
 KINDS = (*POLICIES, "RequestAuthentication")
+POLICY = ("security.istio.io/v1", "AuthorizationPolicy")
 WAY = [
     declare(state="l4", access=[CART]),
     declare(state="l4-strict", access=[{**CART, "from": [WEB, OPS], "ports": [80]}, ALL]),
@@ -143,3 +144,67 @@ def test_a_policy_of_the_users_is_theirs_whatever_it_is_called(site: Site, own: 
         assert live(eyes)[name] == there
         selectors = [spec.get("selector") for key, spec in live(eyes).items() if "shop/ambient-admit" in key]
         assert ({"matchLabels": {"app": "web"}} in selectors) == bool(mesh), "the waypoint is let in beside it, too"
+
+
+def native(action: str, value: str | None) -> dict[str, Any]:
+    """A policy of the users by clients, for the pods of cart; `value`: of its annotation for a dry run."""
+    annotations = {} if value is None else {"annotations": {"istio.io/dry-run": value}}
+    meta = {"name": "native", "namespace": "shop", "labels": {"app": "cart"}, **annotations}
+    by_client = [{"from": [{"source": {"principals": ["cluster.local/ns/ops/sa/x"]}}]}]
+    spec = {"action": action, "selector": {"matchLabels": {"app": "cart"}}, "rules": by_client}
+    return {"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy", "metadata": meta, "spec": spec}
+
+
+@pytest.fixture
+def let_go(users: Client) -> Iterator[None]:
+    """Takes the policy away, whoever has brought it."""
+    yield
+    users.delete(Identity.of(native("ALLOW", None)))
+
+
+L7_OPEN = declare(state="l7", waypoints=OPEN)
+
+
+def admits(client: Client) -> list[str]:
+    return [name for name in live(client) if "/ambient-admit-" in name]
+
+
+@pytest.mark.parametrize("action", ["ALLOW", "DENY"])
+def test_a_policy_in_dry_run_changes_nothing_that_we_write(
+    site: Site, users: Client, eyes: Client, let_go: None, action: str
+) -> None:
+    """An ALLOW of ours beside it would shut out all who call the pods past the waypoint."""
+    site.bring(L7_OPEN)
+    alone = ours(users)
+    site.bring({})
+    users.apply(native(action, "1"), "users")
+    plan = site.bring(L7_OPEN)
+    written = {key: value for key, value in ours(users).items() if key != "AuthorizationPolicy shop/native"}
+    assert (written, plan["admits"], admits(eyes)) == (alone, "", [])
+    assert [line for line in plan["summary"] if "native" in line] == []
+
+
+def test_what_a_manifest_wakes_is_admitted_first_and_what_it_puts_to_sleep_is_not(
+    site: Site, users: Client, eyes: Client, let_go: None, tmp_path: Path
+) -> None:
+    file = tmp_path / "native.json"
+    waking = []
+    for value in ("true", None, "t"):
+        file.write_text(json.dumps(native("ALLOW", value)))
+        waking.append((bool(site.bring(L7_OPEN, file)["admits"]), len(admits(eyes))))
+    assert waking == [(False, 0), (True, 1), (False, 0)]
+
+
+def test_a_dry_run_that_somebody_else_holds_lasts_through_our_manifest(
+    site: Site, users: Client, eyes: Client, let_go: None, tmp_path: Path
+) -> None:
+    file = tmp_path / "native.json"
+    file.write_text(json.dumps(native("ALLOW", None)))
+    site.bring(L7_OPEN, file)
+    assert len(admits(eyes)) == 1
+    annotation = native("ALLOW", "true")
+    users.apply({key: value for key, value in annotation.items() if key != "spec"}, "kubectl-annotate")
+    site.bring(L7_OPEN, file)
+    (policy,) = (obj for obj in eyes.list(*POLICY) if obj["metadata"]["name"] == "native")
+    assert policy["metadata"]["annotations"]["istio.io/dry-run"] == "true"
+    assert admits(eyes) == []

@@ -78,7 +78,7 @@ def test_long_parts_run_only_when_asked_for() -> None:
 
 
 def test_an_unknown_part_is_answered_with_the_list() -> None:
-    with pytest.raises(SystemExit, match=r"called mole\. The parts: lint, unit"):
+    with pytest.raises(SystemExit, match=r"called mole\. The parts: lint, lint sanity, unit"):
         run.chosen(["mole"], False)
 
 
@@ -111,7 +111,7 @@ def test_parts_beside_each_other_run_at_the_same_time_and_print_one_after_the_ot
     paths = [str(tmp_path / name) for name in ("one", "two")]
     meet = [Command("meet", (sys.executable, "-c", script, *each), timeout=60) for each in (paths, paths[::-1])]
     monkeypatch.setattr(run, "REPORTS", tmp_path)
-    wanted = [Part("one", (meet[0],)), Part("two", (meet[1], BAD), beside=True), Part("three", (GOOD,))]
+    wanted = [Part("one", (meet[0],)), Part("two", (meet[1], BAD), beside=("one",)), Part("three", (GOOD,))]
 
     groups = list(run.together(wanted))
 
@@ -122,8 +122,43 @@ def test_parts_beside_each_other_run_at_the_same_time_and_print_one_after_the_ot
     assert sorted(map(printed.index, order)) == list(map(printed.index, order))
 
 
+def groups(*names: str) -> list[list[str]]:
+    return [[part.name for part in group] for group in run.together(run.chosen(names, False))]
+
+
 def test_a_part_that_is_asked_for_alone_runs_beside_none() -> None:
-    assert [[part.name for part in group] for group in run.together(run.chosen(["unit"], False))] == [["unit"]]
+    assert groups("unit") == [["unit"]]
+    assert groups("unit", "speed") == [["unit"], ["speed"]]
+    assert groups("lint sanity") == [["lint sanity"]]
+
+
+def test_sanity_is_a_part_of_lint_and_runs_beside_the_integration_tests_where_these_run() -> None:
+    assert groups("lint") == [["lint", "lint sanity"]]
+    assert groups("lint", "speed") == [["lint", "lint sanity"], ["speed"]], "speed runs beside nothing"
+    every = groups()
+    assert ["lint", "unit"] in every and ["integration", "lint sanity"] in every
+    assert [name for group in every for name in group].count("lint sanity") == 1
+
+
+def test_what_runs_beside_a_part_needs_no_more_than_that_one_and_has_nothing_beside_itself() -> None:
+    by_name = {part.name: part for part in parts(fresh=True)}
+    for part in by_name.values():
+        for host in (by_name[name] for name in part.beside):
+            assert set(part.needs) <= set(host.needs) and not host.beside and not host.long
+
+
+def test_a_failure_of_what_runs_beside_others_is_shown_and_counted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    says = Command("says", (sys.executable, "-c", "print('plugins/x.py: E1: no'); raise SystemExit(1)"))
+    wanted = [Part("a", (GOOD,)), Part("a sanity", (says,), beside=("a",)), Part("b", (GOOD,))]
+    monkeypatch.setattr(run, "chosen", lambda names, everything: wanted)
+    monkeypatch.setattr(run, "REPORTS", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["run.py"])
+    assert run.main() == 1
+    printed = capfd.readouterr().out
+    assert "plugins/x.py: E1: no" in printed
+    assert printed.splitlines()[-2:] == ["failed: a sanity: says", "2 passed, 1 failed"]
 
 
 def test_help_is_the_default_and_names_the_targets() -> None:

@@ -116,7 +116,7 @@ def told(
         way=lambda service: new.way(namespace.name, service),
     )
     lines += Change(namespace.name, *closed, old.default_deny, new.default_deny, beside).told()
-    lines += _of_policies(namespace, old, new, facts)
+    lines += _of_policies(old, new, beside.policies)
     return lines or [f"{name}: the policies beside its state change"]
 
 
@@ -184,14 +184,13 @@ def _closed_plaintext(namespace: NamespaceSpec) -> list[str]:
     return [*map(str, sorted(closed)), *(["any"] if any(not each.ports for each in plain) else [])]
 
 
-def _of_policies(namespace: NamespaceSpec, old: View, new: View, facts: Facts) -> list[str]:
-    seen = facts.of(namespace.name)
-    if seen is None or not new.waypoints() or (old.waypoint, dict(old.bound)) == (new.waypoint, dict(new.bound)):
+def _of_policies(old: View, new: View, policies: Iterable[Policy]) -> list[str]:
+    if not new.waypoints() or (old.waypoint, dict(old.bound)) == (new.waypoint, dict(new.bound)):
         return []
     return [
         f"AuthorizationPolicy {policy.namespace}/{policy.name} {_says(policy)}; its pods see the waypoint from now on, "
         "which is let in beside it: attach a copy to the Services by targetRefs"
-        for policy in (*seen.policies, *facts.root_policies)
+        for policy in policies
         if policy.action == "ALLOW" and (names_clients(policy) or not policy.rules)
     ]
 

@@ -62,13 +62,14 @@ class Wanted:
             raise AmbientError("must be 1 or more", path="batch_size", hint="Say how many namespaces change at a time")
         mesh = parse_mesh(params["mesh"])
         entries = _entries(params["plan"])
+        facts = Facts.from_file(params["facts"]) if params["facts"] else Facts()
         return cls(
             mesh,
-            Facts.from_file(params["facts"]) if params["facts"] else Facts(),
+            facts,
             check_selectors(params["discovery_selectors"]),
             params["trust_domain"],
             params["manifests"],
-            policies_beside(params["manifests"]),
+            policies_beside(params["manifests"], facts),
             params["inventory_namespace"],
             params["batch_size"],
             Path(params["work_dir"]).expanduser() / "steps",

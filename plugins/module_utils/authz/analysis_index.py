@@ -124,14 +124,14 @@ class View:
         return {name: PolicyIndex(each) for name, each in self.world.policies_in.items()}
 
     def at_pods(self, workload: Workload) -> list[Policy]:
-        """As World.at_pods, without going through all policies of the namespace."""
+        """As World.at_pods, without going through all policies of the namespace, and without those in dry run."""
         near = dict.fromkeys((self.world.root, workload.namespace))
         found = (self._at_ztunnel_in[name].of(workload) for name in near if name in self._at_ztunnel_in)
-        return [policy for group in found for policy in group]
+        return [policy for group in found for policy in group if not policy.dry_run]
 
     def at_waypoint(self, ref: WaypointRef, service: Service) -> list[Policy]:
-        """The policies that a waypoint enforces for calls to a Service."""
-        return self.world.at_waypoint(ref, service)
+        """The policies that a waypoint enforces for calls to a Service, without those in dry run."""
+        return [policy for policy in self.world.at_waypoint(ref, service) if not policy.dry_run]
 
     @cached_property
     def gateways(self) -> Mapping[tuple[str, str], Object]:

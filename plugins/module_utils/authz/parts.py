@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..manifests.dry_run import in_dry_run
 from ..manifests.gateways import hbone_listeners
 from ..manifests.identity import Object, labels_of, name_of, namespace_or_default
 from ..mesh.facts import Labels, named_ports
 from ..mesh.selectors import selects
 from ..mesh.spec import Serves, WaypointRef
-from ..mesh.survey import in_dry_run
 
 MAKERS = ("Deployment", "StatefulSet", "DaemonSet")
 _SERVES = "istio.io/waypoint-for"

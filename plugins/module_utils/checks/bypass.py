@@ -101,7 +101,7 @@ def callers_have_no_sidecar(view: View) -> Iterator[Problem]:
     spaces = view.world.namespaces
     sidecars = {name for name in spaces if not view.world.enrolled(name) and asks_of_namespace(spaces[name])}
     for policy in view.world.policies if sidecars else ():
-        if not policy.targets or policy.action not in ("ALLOW", "DENY"):
+        if policy.dry_run or not policy.targets or policy.action not in ("ALLOW", "DENY"):
             continue
         named = {name for rule in policy.rules for name in _namespaces_of(rule, policy.namespace)}
         found = sorted(named & sidecars)

@@ -24,7 +24,7 @@ def allow_lets_waypoint_in(view: View) -> Iterator[Problem]:
     """AMB0708: behind a waypoint, an ALLOW at the pods has to let the waypoint in."""
     found: dict[str, set[WaypointRef]] = defaultdict(set)
     for workload, paths in view.routed:
-        policies = [each for each in view.at_pods(workload) if each.action == "ALLOW" and not each.dry_run]
+        policies = [each for each in view.at_pods(workload) if each.action == "ALLOW"]
         for ref, ports in paths.items():
             if policies and not any(_admits(view, policy, ref, ports) for policy in policies):
                 for policy in _shutting(view, workload, policies):
@@ -82,7 +82,7 @@ def deny_sees_clients(view: View) -> Iterator[Problem]:
     nobody: dict[str, set[WaypointRef]] = defaultdict(set)
     everybody: dict[str, set[WaypointRef]] = defaultdict(set)
     for workload, paths in view.routed:
-        policies = [each for each in view.at_pods(workload) if each.action == "DENY" and not each.dry_run]
+        policies = [each for each in view.at_pods(workload) if each.action == "DENY"]
         for policy in policies:
             rules = [(rule, without_addresses(rule)) for rule in policy.rules if names_clients(rule)]
             for ref, ports in paths.items():

@@ -10,14 +10,15 @@ from typing import Any
 
 from ..authz.reading import overlay
 from ..authz.world import KINDS
+from ..manifests.dry_run import with_dry_run_of
 from ..manifests.identity import Identity
-from ..manifests.items import Item
+from ..manifests.items import DEFAULT_MANAGER, Item
 from ..manifests.labels import mesh_of
 from ..mesh.patches import ENROLMENT_MANAGER
 from ..mesh.policies import OURS
 
 KIND_NAMES = frozenset(kind for _version, kind in KINDS)
-_GATEWAY = "Gateway"
+_GATEWAY, _POLICY = "Gateway", "AuthorizationPolicy"
 _READY = {"conditions": [{"type": "Programmed", "status": "True"}], "addresses": [{"value": "planned"}]}
 #: What stays though it is no longer declared, until it is pruned: others may use it.
 _STAY = (_GATEWAY, "Namespace", "ServiceAccount", "Pod")
@@ -53,8 +54,8 @@ def _goes(obj: Object, spaces: Collection[str], roles: Collection[str]) -> bool:
 def laid_over(there: Sequence[Object], items: Sequence[Item]) -> list[Object]:
     """The objects with what comes.
 
-    It keeps the age of what is there. Waypoints that come are waited for, so that they count as ready. Labels that a
-    patch held and does not set any more go.
+    It keeps the age of what is there, and the dry run that others hold. Waypoints that come are waited for, so that
+    they count as ready. Labels that a patch held and does not set any more go.
     """
     found = {Identity.of(obj).key: obj for obj in there}
     for item in items:
@@ -65,7 +66,10 @@ def laid_over(there: Sequence[Object], items: Sequence[Item]) -> list[Object]:
     for obj in overlay(list(found.values()), items):
         key = Identity.of(obj).key
         if key in planned:
-            age = ((found.get(key) or {}).get("metadata") or {}).get("creationTimestamp")
+            there_now = found.get(key)
+            if there_now and obj["kind"] == _POLICY:
+                obj = with_dry_run_of(there_now, obj, DEFAULT_MANAGER)
+            age = ((there_now or {}).get("metadata") or {}).get("creationTimestamp")
             metadata = {**obj["metadata"], **({"creationTimestamp": age} if age else {})}
             obj = {**obj, "metadata": metadata, **({"status": _READY} if obj["kind"] == _GATEWAY else {})}
         result.append(obj)

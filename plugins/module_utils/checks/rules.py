@@ -110,7 +110,8 @@ def _taken_away(view: View, placed: Placed, groups: dict[Hashable, list[Placed]]
 
 def nothing_is_empty(view: View) -> Iterator[Problem]:
     """AMB0724: without rules an ALLOW closes all, and everything else does nothing."""
-    allowing = {_key(each) for each in view.world.policies if each.action == "ALLOW" and each.rules}
+    policies = (each for each in view.world.policies if not each.dry_run)
+    allowing = {_key(each) for each in policies if each.action == "ALLOW" and each.rules}
     for policy in _counted(view):
         if policy.rules:
             continue

@@ -39,8 +39,7 @@ def _entrance(view: View, service: Service) -> _Entrance | None:
     waypoint = None if service.headless else view.waypoint_of(service)
     if waypoint is None:
         return None
-    found = view.at_waypoint(waypoint.ref, service)
-    policies = [each for each in found if each.action in _COUNTED and not each.dry_run]
+    policies = [each for each in view.at_waypoint(waypoint.ref, service) if each.action in _COUNTED]
     return _Entrance(service, waypoint.ref, policies, frozenset(map(str, policies)))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .dry_run import in_dry_run
 from .gateways import is_waypoint
 from .identity import Identity
 
@@ -131,5 +132,5 @@ def _narrows(obj: Mapping[str, Any]) -> bool:
     if kind == "PeerAuthentication":
         return bool(_mapping(spec.get("mtls")).get("mode") == "STRICT")
     if kind == "AuthorizationPolicy":
-        return bool(spec.get("action", "ALLOW") == "DENY" or not spec.get("rules"))
+        return not in_dry_run(obj) and bool(spec.get("action", "ALLOW") == "DENY" or not spec.get("rules"))
     return False

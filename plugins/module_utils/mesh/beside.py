@@ -6,34 +6,42 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..manifests.identity import Object
+from ..manifests.dry_run import DRY_RUN, put_in_dry_run
+from ..manifests.identity import Object, annotations_of
 from ..manifests.items import load_items
 from .facts import Facts, Policy
 from .survey import POLICY, attached_among, policies_among
 
-TARGETED = "by targetRefs"  # no action of Istio's: it stands for a policy that only waypoints enforce
+NOT_ENFORCED = "not enforced by ztunnel"  # no action of Istio's: it is of targetRefs, or in dry run
 
 
-def policies_beside(path: str | None) -> list[Policy]:
+def policies_beside(path: str | None, facts: Facts | None) -> list[Policy]:
     """Those of the file that `manifest_objects` has written; none without a file.
 
     Those that ztunnel does not enforce are among them by name only: they take the place of one that it did enforce.
     """
     found: list[Policy] = []
-    for obj in _policies(path):
-        targeted = Policy(str(obj["metadata"].get("namespace")), str(obj["metadata"]["name"]), TARGETED, {}, ())
-        found += list(policies_among([obj])) or [targeted]
+    for obj in _policies(path, facts or Facts()):
+        by_name = Policy(str(obj["metadata"].get("namespace")), str(obj["metadata"]["name"]), NOT_ENFORCED, {}, ())
+        found += list(policies_among([obj])) or [by_name]
     return found
 
 
 def with_attached(facts: Facts, path: str | None) -> Facts:
     """The facts with the ALLOWs at waypoints that the file brings, in the place of those with the same names."""
-    objects = _policies(path)
+    objects = _policies(path, facts)
     names = {(obj["metadata"].get("namespace"), obj["metadata"]["name"]) for obj in objects}
     left = [each for each in facts.attached if (each.namespace, each.name) not in names]
     return replace(facts, attached=(*left, *attached_among(objects)))
 
 
-def _policies(path: str | None) -> list[Object]:
+def _policies(path: str | None, facts: Facts) -> list[Object]:
+    """The policies of the file as they will stand: what others keep in dry run stays so unless a manifest ends it."""
     items = load_items([path]).items if path else []
-    return [item.object for item in items if item.identity.kind == POLICY[1]]
+    found = [item.object for item in items if item.identity.kind == POLICY[1]]
+    return [put_in_dry_run(obj) if _stays_asleep(obj, facts) else obj for obj in found]
+
+
+def _stays_asleep(obj: Object, facts: Facts) -> bool:
+    metadata = obj["metadata"]
+    return DRY_RUN not in annotations_of(obj) and (metadata.get("namespace"), metadata["name"]) in facts.asleep

@@ -57,7 +57,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class Policy:
-    """An AuthorizationPolicy that ztunnel enforces: one without targetRefs, and not of ours."""
+    """An AuthorizationPolicy that ztunnel enforces: one without targetRefs, not in dry run, and not of ours."""
 
     namespace: str
     name: str
@@ -94,11 +94,13 @@ class Facts:
     Attributes:
         root_policies: those of the mesh's root namespace that hold everywhere.
         attached: those of the namespaces that say who may call, of their waypoints, and of the root namespace.
+        asleep: namespace and name of the policies in dry run that stay so where a manifest says nothing of that.
     """
 
     namespaces: Mapping[str, NamespaceFacts] = field(default_factory=dict)
     root_policies: tuple[Policy, ...] = ()
     attached: tuple[Attached, ...] = ()
+    asleep: tuple[tuple[str, str], ...] = ()
 
     def of(self, namespace: str) -> NamespaceFacts | None:
         """What was seen of a namespace; None if nobody looked."""
@@ -111,7 +113,9 @@ class Facts:
             return tuple(policy for policy in policies if (policy.namespace, policy.name) not in names)
 
         namespaces = {name: replace(seen, policies=left(seen.policies)) for name, seen in self.namespaces.items()}
-        return Facts(namespaces, left(self.root_policies), left(self.attached))
+        return replace(
+            self, namespaces=namespaces, root_policies=left(self.root_policies), attached=left(self.attached)
+        )
 
     def to_json(self) -> str:
         """The same text for the same facts."""
@@ -126,6 +130,7 @@ class Facts:
                 {name: _namespace(each) for name, each in data["namespaces"].items()},
                 tuple(_policy(each) for each in data["root_policies"]),
                 tuple(Attached(**{**each, "targets": tuple(each["targets"])}) for each in data["attached"]),
+                tuple((namespace, name) for namespace, name in data["asleep"]),
             )
         except OSError as error:
             raise AmbientError(

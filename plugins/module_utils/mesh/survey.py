@@ -7,7 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from ..manifests.identity import Object, annotations_of
+from ..manifests.dry_run import in_dry_run, stays_in_dry_run
+from ..manifests.identity import Object
+from ..manifests.items import DEFAULT_MANAGER
 from ..manifests.labels import mesh_of
 from .facts import Attached, Facts, NamespaceFacts, Policy, Port, Service, Workload, matches, named_ports
 from .intents import CallerKind
@@ -25,7 +27,6 @@ _MANY = 20  # so many namespaces are read by one LIST over the cluster
 _HELM = "meta.helm.sh/release-name"
 _ARGO_LABEL = "argocd.argoproj.io/instance"
 _ARGO_ANNOTATION = "argocd.argoproj.io/tracking-id"
-_DRY_RUN = "istio.io/dry-run"
 _FLUX = "kustomize.toolkit.fluxcd.io/name"
 
 
@@ -58,6 +59,7 @@ def survey(reader: Reader, mesh: MeshSpec) -> Facts:
         },
         tuple(policy for policy in policies_among(policies.get(ROOT_NAMESPACE, ())) if not policy.selector),
         tuple(each for name in sorted(policies) for each in attached_among(policies[name])) if gateways else (),
+        tuple(sorted(each for objects in policies.values() for each in _asleep(objects))),
     )
 
 
@@ -189,16 +191,11 @@ def owner_of(obj: Object) -> str:
     return f"Flux kustomization {labels[_FLUX]}" if labels.get(_FLUX) else ""
 
 
-def in_dry_run(policy: Mapping[str, Any]) -> bool:
-    """Whether a policy decides nothing: waypoints only count its hits, and istiod leaves it out for ztunnel."""
-    return str(annotations_of(policy).get(_DRY_RUN)).lower() == "true"
-
-
 def policies_among(objects: Iterable[Object]) -> Iterator[Policy]:
     """The AuthorizationPolicies that ztunnel enforces and that are not made here."""
     for obj in sorted(objects, key=_name):
         spec = obj.get("spec") or {}
-        if _targets(spec) or _is_ours(obj):
+        if _targets(spec) or is_ours(obj) or in_dry_run(obj):
             continue
         yield Policy(
             str(obj["metadata"].get("namespace")),
@@ -209,6 +206,13 @@ def policies_among(objects: Iterable[Object]) -> Iterator[Policy]:
         )
 
 
+def _asleep(objects: Iterable[Object]) -> Iterator[tuple[str, str]]:
+    """Namespace and name of those that are in dry run, and stay so where our manifest says nothing of that."""
+    for obj in objects:
+        if stays_in_dry_run(obj, DEFAULT_MANAGER):
+            yield str(obj["metadata"].get("namespace")), _name(obj)
+
+
 def attached_among(objects: Iterable[Object]) -> Iterator[Attached]:
     """The ALLOWs that let somebody in at waypoints alone and that are not made here."""
     for obj in sorted(objects, key=_name):
@@ -217,7 +221,7 @@ def attached_among(objects: Iterable[Object]) -> Iterator[Attached]:
             f"{each.get('kind')} {each.get('name')}" for each in _targets(spec) if isinstance(each, Mapping)
         )
         lets_in = str(spec.get("action") or "ALLOW") == "ALLOW" and spec.get("rules") and not in_dry_run(obj)
-        if targets and lets_in and not _is_ours(obj):
+        if targets and lets_in and not is_ours(obj):
             yield Attached(str(obj["metadata"].get("namespace")), _name(obj), targets)
 
 
@@ -226,7 +230,7 @@ def _targets(spec: Mapping[str, Any]) -> Sequence[Any]:
     return spec.get("targetRefs") or ([single] if single else [])
 
 
-def _is_ours(policy: Object) -> bool:
+def is_ours(policy: Object) -> bool:
     """Whether it is made here; plain manifests that we apply have the label, too."""
     return bool(mesh_of(policy)) and _name(policy).startswith(OURS)
 

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ..manifests.dry_run import in_dry_run
 from ..manifests.gateways import WAYPOINT_CLASS
 from ..manifests.identity import labels_of, namespace_of
 from ..mesh.policies import DEFAULT_DENY, LOCK_DOWN, STRICT
 from ..mesh.spec import NamespaceSpec
-from ..mesh.survey import in_dry_run
+from ..mesh.survey import is_ours
 from .declared import selects
 from .declared_facts import gateway_targets
 from .facts import Facts
@@ -91,6 +92,11 @@ def default_deny(facts: Facts) -> Verdict:
         live = {str(p["metadata"]["name"]): p for p in facts.policies.get() if namespace_of(p) == space.name}
         wanted = [DEFAULT_DENY, *(f"{DEFAULT_DENY}-{ref.name}" for ref in sorted(space.waypoints()))]
         lacking = [f"there is no AuthorizationPolicy {name}" for name in wanted if name not in live]
+        lacking += [
+            f"AuthorizationPolicy {name} is in dry run and refuses nobody"
+            for name in wanted
+            if in_dry_run(live.get(name, {}))
+        ]
         spec = live.get(DEFAULT_DENY, {}).get("spec") or {}
         if spec.get("rules") or spec.get("selector") or spec.get("action", "ALLOW") != "ALLOW":
             lacking.append(f"AuthorizationPolicy {DEFAULT_DENY} does not deny everything")
@@ -107,11 +113,15 @@ def accepted(facts: Facts) -> Verdict:
     bound = {space.name for space in facts.declared.bound()}
     unseen, idle = [], []
     policies = [policy for policy in facts.policies.get() if not _for_other_gateways(facts, policy)]
+    for policy in policies:
+        if in_dry_run(policy) and is_ours(policy):
+            word = f"AuthorizationPolicy {policy['metadata']['name']}: is in dry run and decides nothing"
+            troubles.setdefault(namespace_of(policy), []).append(word)
     asleep = [policy for policy in policies if _is_left_out(policy)]
     judged = [policy for policy in policies if policy not in asleep]
     for policy in judged:
-        both = (condition(policy, kind) for kind in ("ZtunnelAccepted", "WaypointAccepted"))
-        conditions = [found for found in both if found]
+        asked = ("WaypointAccepted",) if in_dry_run(policy) else ("ZtunnelAccepted", "WaypointAccepted")
+        conditions = [found for kind in asked if (found := condition(policy, kind))]
         bad = [text for text in map(_refusal, conditions) if text]
         if bad and namespace_of(policy) not in bound and all(found.get("reason") == NOT_BOUND for found in conditions):
             idle.append(full_name(policy))  # as it must be when its Services have left their waypoint
@@ -137,7 +147,10 @@ def accepted(facts: Facts) -> Verdict:
 
 
 def _is_left_out(policy: Object) -> bool:
-    """Whether ztunnel would enforce it if it were not in dry run: istiod never accepts that, and it is no failure."""
+    """Whether ztunnel would enforce it if it were not in dry run: istiod never accepts that, and it is no failure.
+
+    Of one in dry run at a waypoint istiod says the same of ztunnel, which has nothing to do with it.
+    """
     spec = policy.get("spec") or {}
     return in_dry_run(policy) and not (spec.get("targetRefs") or spec.get("targetRef"))
 

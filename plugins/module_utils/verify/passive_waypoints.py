@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from ..manifests.dry_run import in_dry_run
 from ..manifests.gateways import WAYPOINT_CLASS
 from ..manifests.identity import labels_of, namespace_of
 from ..mesh.policies import LOCK_DOWN
@@ -224,14 +225,19 @@ def _open(facts: Facts, space: NamespaceSpec, labels: Mapping[str, str], ref: Wa
     """How the lock-down of something fails; '' if it holds. Where several may be meant, it admits each of them."""
     trust = facts.trust_domain.get()
     allowed = {each.principal(trust) for each in space.waypoints()}
-    admitted = None
+    admitted, asleep = None, ""
     for policy in facts.policies.get():
         spec = policy.get("spec") or {}
         ours = full_name(policy).startswith(f"{space.name}/{LOCK_DOWN}") and spec.get("action") == "DENY"
         if ours and selects((spec.get("selector") or {}).get("matchLabels") or {}, labels):
+            if in_dry_run(policy):
+                asleep = str(policy["metadata"]["name"])
+                continue
             admitted = _admitted(spec)
             if ref.principal(trust) in admitted and admitted <= allowed:
                 return ""
+    if admitted is None and asleep:
+        return f"has only AuthorizationPolicy {asleep}, which is in dry run and refuses nobody"
     if admitted is None:
         return f"has no AuthorizationPolicy {LOCK_DOWN}{ref.name}-*"
     return f"admits {shorten(sorted(admitted)) or 'anybody'}, not {ref.principal(trust)}"

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.items import load_items
+from unit.plugins.module_utils.mesh.mesh_world import policy, seen
 from unit.plugins.modules.image_modules import run_module
 
 Run = Callable[..., dict[str, Any]]
@@ -116,6 +118,56 @@ def test_policies_that_come_in_the_same_run_get_the_waypoint_admitted(run: Run, 
         json.dumps({"role": "policies", "items": [{"object": {**policy, "spec": {**spec, "action": "DENY"}}}]})
     )
     assert "denies by who the client is" in run(mesh=mesh, manifests=str(manifests))["msg"]
+
+
+L7 = {"namespaces": [{"name": "shop", "state": "l7"}], "waypoints": [{"name": "waypoint", "namespace": "shop"}]}
+BY_CLIENT = [{"from": [{"source": {"principals": ["cluster.local/ns/web/sa/front"]}}]}]
+
+
+@pytest.fixture
+def told(run: Run, tmp_path: Path) -> Callable[..., str]:
+    """What becomes of a policy that is there and of the same one in a manifest: refused, admitted, or nothing."""
+
+    def call(live: bool, action: str, where: str = "shop", asleep: bool = False, **annotations: str) -> str:
+        there = (policy("it", action, BY_CLIENT, where),) if live else ()
+        facts = seen(policies=() if where == "istio-system" else there, root=there if where == "istio-system" else ())
+        (tmp_path / "facts.json").write_text(replace(facts, asleep=((where, "it"),) if asleep else ()).to_json())
+        metadata = {"name": "it", "namespace": where, "annotations": annotations}
+        spec = {"action": action, "rules": BY_CLIENT}
+        obj = {
+            "apiVersion": "security.istio.io/v1",
+            "kind": "AuthorizationPolicy",
+            "metadata": metadata,
+            "spec": spec,
+        }
+        manifests = tmp_path / "policies.json"
+        manifests.write_text(json.dumps({"role": "policies", "items": [{"object": obj}]}))
+        result = run(mesh=L7, manifests=str(manifests), facts=str(tmp_path / "facts.json"))
+        if result.get("failed"):
+            return str(result["msg"]).rpartition("denies")[1] and "refused"
+        found = load_items([result["file"]]).items
+        return "admitted" if any(item.identity.name.startswith("ambient-admit-") for item in found) else "nothing"
+
+    return call
+
+
+@pytest.mark.parametrize("where", ["shop", "istio-system"])
+@pytest.mark.parametrize(("action", "says"), [("ALLOW", "admitted"), ("DENY", "refused")])
+def test_what_a_manifest_puts_to_sleep_or_wakes_counts_as_it_will_be(
+    told: Callable[..., str], where: str, action: str, says: str
+) -> None:
+    for live in (True, False):
+        assert told(live, action, where) == says
+        assert told(live, action, where, **{"istio.io/dry-run": "false"}) == says
+        assert told(live, action, where, **{"istio.io/dry-run": "1"}) == "nothing"
+
+
+@pytest.mark.parametrize(("action", "says"), [("ALLOW", "admitted"), ("DENY", "refused")])
+def test_a_dry_run_that_others_hold_ends_only_where_the_manifest_says_so(
+    told: Callable[..., str], action: str, says: str
+) -> None:
+    assert told(False, action, asleep=True) == "nothing"
+    assert told(False, action, asleep=True, **{"istio.io/dry-run": "false"}) == says
 
 
 @pytest.mark.parametrize("trust", ["", "spiffe://cluster.local", "cluster.local/ns", "a b", "*"])

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.adoption.meaning import told
 from ansible_collections.alauda.ambient.plugins.module_utils.manifests.items import Item
+from ansible_collections.alauda.ambient.plugins.module_utils.mesh.beside import NOT_ENFORCED
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.facts import Attached, Policy, Port
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.objects import namespace_items
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.parse import parse_mesh
@@ -138,6 +139,23 @@ def test_policies_of_others_that_let_nobody_in_to_these_pods_are_not_named() -> 
     others = policy("empty", rules=()), policy("deny", "DENY"), policy("http", rules=[http]), policy("web", app="web")
     assert closing(False, *others) == ""
     assert closing(True, policy("mine", app="cart")) == "", "the lock-down refuses them"
+
+
+def test_a_policy_that_a_manifest_puts_to_sleep_lets_nobody_in_any_more_and_is_not_told() -> None:
+    sleeps = policy("mine", NOT_ENFORCED, rules=())
+    assert closing(False, policy("mine", app="cart"), coming=[sleeps]) == ""
+
+    mesh = parse_mesh(declared({"state": "l7"}, waypoints=[SHOP]))
+    names_web = [{"from": [{"source": {"principals": ["web"]}}]}]
+    there, woken = policy("mine", rules=names_web), policy("woken", rules=names_web)
+    facts = seen(policies=[there])
+
+    def telling(*coming: Policy) -> list[str]:
+        found = told(mesh.namespaces[0], mesh, [], namespace_items(mesh, [], facts, beside=coming), facts, coming)
+        return [line.partition(";")[0] for line in found if line.startswith("AuthorizationPolicy")]
+
+    assert telling() == ["AuthorizationPolicy shop/mine tells clients apart"]
+    assert telling(sleeps, woken) == ["AuthorizationPolicy shop/woken tells clients apart"]
 
 
 def attached(*targets: str, namespace: str = "shop") -> list[Attached]:

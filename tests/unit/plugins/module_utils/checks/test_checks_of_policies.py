@@ -40,3 +40,50 @@ def test_the_bad_is_found_and_the_good_passes(world: Any, examine: Any, case: ca
     assert len({(each.object, each.message) for each in bad.findings}) == len(bad.findings)
     assert all(each.hint.strip() and each.hint != "Known: " for each in bad.findings)
     assert told(good) == []
+
+
+def asleep(*objects: parts.Object) -> list[parts.Object]:
+    """The same, with all policies among them in dry run."""
+    return [
+        {**obj, "metadata": {**obj["metadata"], "annotations": cases.DRY}}
+        if obj["kind"] == "AuthorizationPolicy"
+        else obj
+        for obj in objects
+    ]
+
+
+OF_EFFECT = ("AMB0701", "AMB0708", "AMB0709", "AMB0710", "AMB0722", "AMB0723", "AMB0724", "AMB0725", "AMB0737")
+SLEEPERS = [case for case in cases.CASES if case.code in OF_EFFECT]
+
+
+@pytest.mark.parametrize("case", SLEEPERS, ids=lambda case: f"{case.code} {case.words[:24]}")
+def test_a_policy_in_dry_run_does_no_harm(world: Any, examine: Any, case: cases.Case) -> None:
+    found = examine(world(*parts.changed(parts.mesh(), asleep(*case.bad), case.without)), case.code)
+
+    assert [line for line in told(found) if case.words in line] == []
+
+
+HEADLESS = [parts.service("plain", clusterIP="None"), *asleep(parts.policy(targetRefs=cases.TO_PLAIN))]
+BESIDE = [
+    parts.policy(selector=parts.selected(app="cart")),
+    *asleep(parts.policy("tried", selector=parts.selected(app="cart"), rules=[{}])),
+]
+GUARDED = asleep(parts.policy("it", "web", rules=[parts.rule(namespaces=["old"])]))
+
+
+@pytest.mark.parametrize(
+    ("code", "changes", "says"),
+    [
+        ("AMB0721", HEADLESS, []),
+        ("AMB0724", BESIDE, ["info AMB0724 AuthorizationPolicy shop/it"]),
+        (
+            "AMB0736",
+            [parts.make("NetworkPolicy", "open", "web", spec=cases.OPENED), *GUARDED],
+            ["warning AMB0736 NetworkPolicy web/open"],
+        ),
+    ],
+)
+def test_a_policy_in_dry_run_does_no_good(world: Any, examine: Any, code: str, changes: Any, says: list[str]) -> None:
+    found = examine(world(*parts.changed(parts.mesh(), changes)), code)
+
+    assert [line.partition(": ")[0] for line in told(found)] == says

@@ -118,6 +118,26 @@ def test_what_the_run_mends_is_not_told(world: Any, examine: Any) -> None:
     assert told(look(examine, world(*parts.mesh(), CLOSED), [Item(mended, 40)], "AMB0701")) == []
 
 
+@pytest.mark.parametrize(
+    ("manager", "says"), [("kubectl-annotate", "warning AMB0703"), ("alauda.ambient", "error AMB0701")]
+)
+def test_a_dry_run_that_others_hold_outlasts_the_manifest_of_the_run(
+    world: Any, examine: Any, manager: str, says: str
+) -> None:
+    fields = {"f:metadata": {"f:annotations": {"f:istio.io/dry-run": {}}}}
+    metadata = {
+        **CLOSED["metadata"],
+        "annotations": {"istio.io/dry-run": "true"},
+        "managedFields": [{"manager": manager, "fieldsV1": fields}],
+    }
+
+    found = look(
+        examine, world(*parts.mesh(), {**CLOSED, "metadata": metadata}), [Item(CLOSED, 40)], "AMB0701", "AMB0703"
+    )
+
+    assert told(found) == [f"{says} AuthorizationPolicy shop/it"]
+
+
 @pytest.mark.parametrize("is_planned", [True, False])
 def test_a_waypoint_that_comes_with_the_run_counts_as_ready(world: Any, examine: Any, is_planned: bool) -> None:
     gone = parts.changed(parts.mesh(), [], [parts.waypoint()])

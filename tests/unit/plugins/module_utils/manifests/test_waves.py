@@ -63,6 +63,19 @@ def test_a_manifest_of_another_shape_has_a_wave_too(kind: str, spec: Any) -> Non
     assert wave_of({**obj("security.istio.io/v1", kind), "spec": spec}) in (-10, 40, 70)
 
 
+@pytest.mark.parametrize("spec", [{}, {"action": "DENY", "rules": [{}]}, {"rules": [{}]}])
+@pytest.mark.parametrize(("value", "narrows"), [("true", False), ("1", False), ("false", True), ("yes", True)])
+def test_a_policy_in_dry_run_narrows_nothing(spec: dict[str, Any], value: str, narrows: bool) -> None:
+    policy = obj("security.istio.io/v1", "AuthorizationPolicy", spec=spec)
+    asleep = {**policy, "metadata": {**policy["metadata"], "annotations": {"istio.io/dry-run": value}}}
+    assert wave_of(asleep) == (wave_of(policy) if narrows else 40)
+
+
+@pytest.mark.parametrize("metadata", [None, [], "x", {"annotations": 1}, {"annotations": ["istio.io/dry-run"]}])
+def test_a_policy_whose_annotations_have_another_shape_is_not_in_dry_run(metadata: Any) -> None:
+    assert wave_of({"kind": "AuthorizationPolicy", "metadata": metadata, "spec": {}}) == 70
+
+
 def test_patches_come_late() -> None:
     assert wave_of(obj("v1", "Namespace"), patch=True) == 50
     assert wave_of(obj("v1", "Service"), patch=True) == 45

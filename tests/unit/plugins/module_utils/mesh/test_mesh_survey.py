@@ -16,7 +16,17 @@ from ansible_collections.alauda.ambient.plugins.module_utils.mesh.beside import 
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.facts import Attached, Facts
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.parse import parse_mesh
 from ansible_collections.alauda.ambient.plugins.module_utils.mesh.survey import owner_of, survey
-from unit.plugins.module_utils.mesh.mesh_world import SHOP, calls_from, declared, policy, seen, service, workload
+from unit.plugins.module_utils.mesh.mesh_world import (
+    SHOP,
+    calls_from,
+    declared,
+    items,
+    policy,
+    seen,
+    service,
+    specs,
+    workload,
+)
 
 L7 = declared({"state": "l7"})
 SERVICES = declared({"services": [{"name": "cart", "waypoint": "waypoint"}]})
@@ -207,6 +217,53 @@ def test_policies_of_others_are_seen_and_ours_are_not() -> None:
     assert facts.root_policies == (policy("everywhere", rules=[], namespace="istio-system"),)
 
 
+@pytest.mark.parametrize("value", ["true", "True", "TRUE", "t", "T", "1"])
+def test_a_policy_in_dry_run_is_not_there_whatever_it_says(value: str) -> None:
+    """These are the values that istiod takes for true."""
+    asleep = {"annotations": {"istio.io/dry-run": value}}
+    denies = {"action": "DENY", "rules": [calls_from(principals=["x"])]}
+    facts = survey(
+        Cluster(
+            thing("AuthorizationPolicy", "allow", spec={"rules": [{}]}, **asleep),
+            thing("AuthorizationPolicy", "deny", spec=denies, **asleep),
+            thing("AuthorizationPolicy", "nobody", "istio-system", **asleep),
+        ),
+        parse_mesh(L7),
+    )
+    assert facts.namespaces["shop"].policies == facts.root_policies == ()
+    assert [name for name in specs(items(L7, facts), "ambient-") if "admit" in name] == []
+
+
+@pytest.mark.parametrize("value", ["false", "0", "tRuE", "yes", ""])
+def test_any_other_value_is_enforced(value: str) -> None:
+    awake = thing("AuthorizationPolicy", "allow", spec={"rules": [{}]}, annotations={"istio.io/dry-run": value})
+    facts = survey(Cluster(awake), parse_mesh(L7))
+    assert facts.namespaces["shop"].policies == (policy("allow"),)
+    assert len(specs(items(L7, facts), "ambient-admit-")) == 1
+
+
+def held_by(*managers: str) -> list[dict[str, Any]]:
+    fields = {"f:metadata": {"f:annotations": {"f:istio.io/dry-run": {}}}}
+    spec = {"manager": "web", "fieldsV1": {"f:spec": {"f:rules": {}}}}
+    return [spec, *({"manager": manager, "fieldsV1": fields} for manager in managers)]
+
+
+@pytest.mark.parametrize(
+    ("managers", "stays"),
+    [((), False), (("alauda.ambient",), False), (("kubectl-annotate",), True), (("alauda.ambient", "argocd"), True)],
+)
+def test_a_dry_run_that_others_hold_outlasts_our_manifests(managers: tuple[str, ...], stays: bool) -> None:
+    annotations = {"istio.io/dry-run": "true"}
+    facts = survey(
+        Cluster(
+            thing("AuthorizationPolicy", "tried", annotations=annotations, managedFields=held_by(*managers)),
+            thing("AuthorizationPolicy", "awake", managedFields=held_by(*managers)),
+        ),
+        parse_mesh(L7),
+    )
+    assert facts.asleep == ((("shop", "tried"),) if stays else ())
+
+
 def at_waypoint(name: str, namespace: str = "shop", spec: Any = None, **metadata: Any) -> dict[str, Any]:
     refs = {"targetRefs": [{"group": "", "kind": "Service", "name": "cart"}]}
     return thing("AuthorizationPolicy", name, namespace, {"rules": [{}], **refs, **(spec or {})}, **metadata)
@@ -252,9 +309,19 @@ def test_allows_at_waypoints_that_come_take_the_place_of_those_that_are_there(tm
     assert with_attached(Facts(attached=there), None).attached == there
 
 
+def test_an_allow_at_a_waypoint_that_comes_asleep_takes_the_place_of_one_that_is_awake(tmp_path: Path) -> None:
+    there = tuple(Attached("shop", name, ("Service cart",)) for name in ("sleeps", "stays"))
+    sleeps = at_waypoint("sleeps", annotations={"istio.io/dry-run": "true"})
+    objects = [{**each, "apiVersion": "security.istio.io/v1"} for each in (sleeps, at_waypoint("kept"))]
+    file = tmp_path / "manifests.yml"
+    file.write_text(yaml.safe_dump_all(objects))
+    facts = Facts(attached=there, asleep=(("shop", "kept"),))
+    assert with_attached(facts, str(file)).attached == there[1:]
+
+
 def test_facts_come_back_from_their_file_as_they_were(tmp_path: Path) -> None:
     facts = seen([service("cart")], [workload("cart", owner="Helm release cart")], [policy("a")], [policy("r")])
-    facts = replace(facts, attached=(Attached("shop", "allow", ("Service cart",)),))
+    facts = replace(facts, attached=(Attached("shop", "allow", ("Service cart",)),), asleep=(("shop", "tried"),))
     file = tmp_path / "facts.json"
     file.write_text(facts.to_json())
     assert Facts.from_file(file) == facts

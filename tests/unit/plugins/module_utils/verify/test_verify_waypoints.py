@@ -378,6 +378,9 @@ def test_a_policy_that_waits_for_a_waypoint_fails_only_where_one_is_declared(sta
     assert verdict.evidence.startswith(("shop/a: in force nowhere", "shop: AuthorizationPolicy a: WaypointAccepted"))
 
 
+OURS = [
+    {**each, "metadata": {**each["metadata"], "labels": {"ambient.alauda.io/mesh": "default"}}} for each in POLICIES
+]
 ASLEEP: dict[str, Any] = {"annotations": {"istio.io/dry-run": "true"}}
 NO_DRY_RUN = says("ZtunnelAccepted", "False", "UnsupportedValue", "ztunnel does not support dry-run")
 
@@ -391,6 +394,34 @@ def test_a_policy_in_dry_run_that_ztunnel_leaves_out_is_told_and_is_no_failure()
         "pass",
         "istiod has accepted 1 of 2 of the declared namespaces; ztunnel leaves out what is in dry run: shop/tried",
     )
+
+
+def test_a_policy_in_dry_run_at_a_waypoint_is_no_failure_though_ztunnel_does_not_do_that() -> None:
+    target = {"targetRefs": [{"kind": "Service", "group": "", "name": "cart"}]}
+    tried = policy("tried", target, NO_DRY_RUN, says("WaypointAccepted"), **ASLEEP)
+    verdict = judge(policies=Seen([tried]))["policies-accepted"].verdict
+    assert (verdict.result, verdict.evidence) == ("pass", "istiod has accepted the only one of the declared namespaces")
+
+
+def asleep(found: dict[str, Any]) -> dict[str, Any]:
+    return {**found, "metadata": {**found["metadata"], **ASLEEP}}
+
+
+@pytest.mark.parametrize(
+    ("check", "at", "evidence"),
+    [
+        ("default-deny", 0, "AuthorizationPolicy ambient-default-deny is in dry run and refuses nobody"),
+        ("default-deny", 1, "AuthorizationPolicy ambient-default-deny-waypoint is in dry run and refuses nobody"),
+        ("lock-down", 2, "pod cart has only AuthorizationPolicy ambient-only-waypoint-1a2b, which is in dry run"),
+        ("policies-accepted", 0, "AuthorizationPolicy ambient-default-deny: is in dry run and decides nothing"),
+        ("policies-accepted", 1, "AuthorizationPolicy ambient-default-deny-waypoint: is in dry run"),
+    ],
+)
+def test_a_policy_of_ours_that_somebody_put_into_dry_run_fails(check: str, at: int, evidence: str) -> None:
+    policies = [asleep(each) if number == at else each for number, each in enumerate(OURS)]
+    verdict = judge(policies=Seen(policies))[check].verdict
+    assert verdict.result == "fail"
+    assert evidence in verdict.evidence
 
 
 def test_what_is_refused_fails_awake_and_where_it_is_a_waypoint_that_would_try_it() -> None:
