@@ -126,10 +126,10 @@ import re
 import typing as t
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.yaml import HAS_YAML, yaml_load
 
 from ..module_utils.errors import AmbientError
+from ..module_utils.modules import Module
 from ..module_utils.oci.build import Builder, Image
 from ..module_utils.oci.definition import Definition, parse_definition
 from ..module_utils.oci.inputs import Request
@@ -222,13 +222,12 @@ def main() -> None:
         "base": {"type": "str"},
         "labels": {"type": "dict", "default": {}},
     }
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "images": {"type": "list", "elements": "dict", "required": True, "options": image_spec},
             "force": {"type": "bool", "default": False},
             "progress_file": {"type": "path"},
         },
-        supports_check_mode=True,
     )
     options = module.params["images"]
     try:

@@ -75,7 +75,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.manifests.disk import foresee_tree, write_tree
 from ..module_utils.manifests.items import load_items
 from ..module_utils.manifests.tree import tree_files
-from ..module_utils.modules import MESH_NAME, Spec, run_and_exit
+from ..module_utils.modules import MESH_NAME, Module, Spec, run_and_exit
 
 OPTIONS: Spec = {
     "files": {"type": "list", "elements": "path", "required": True},
@@ -111,7 +111,7 @@ def _diff(path: str, before: str, after: str, brief: bool) -> dict[str, str]:
 
 def main() -> None:
     """Run the module."""
-    run_and_exit(AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True), run)
+    run_and_exit(Module(OPTIONS), run)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ansible.module_utils.urls import open_url
 
-from ..errors import AmbientError
+from ..errors import AmbientError, why_no_answer
 
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 _TIMEOUT = 60
@@ -93,8 +93,11 @@ def _download(url: str, dest: Path, digest: str, variable: str) -> None:
                 target.write(chunk)
         check_digest(part, digest, variable)
         part.replace(dest)
-    except (OSError, ValueError) as error:
-        raise AmbientError(f"cannot fetch {url}: {error}", path=variable) from error
+    except AmbientError:
+        raise
+    except Exception as error:  # of urllib, http.client and ssl, which have no class in common
+        hint = "Check the URL, or give a path"
+        raise AmbientError(f"cannot fetch {url}: {why_no_answer(error)}", path=variable, hint=hint) from None
     finally:
         part.unlink(missing_ok=True)
 

@@ -11,6 +11,7 @@ import shutil
 import typing as t
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ..errors import AmbientError
 from ..manifests.yaml import load_all
@@ -103,6 +104,7 @@ def _pulled(repository: str, name: str, version: str, given: t.Mapping[str, t.An
     digest = require_digest(digests.get(name) if isinstance(digests, dict) else None, variable)
     target = cache / "unpacked" / digest
     if not target.is_dir():
+        _refuse_no_url(repository)
         downloads = cache / "downloads" / digest
         downloads.mkdir(parents=True, exist_ok=True)
         try:
@@ -112,6 +114,15 @@ def _pulled(repository: str, name: str, version: str, given: t.Mapping[str, t.An
         check_digest(package, digest, variable)
         unpack(package, target, variable)
     return _search(target, [name], "ambient_charts.repository")[name]
+
+
+def _refuse_no_url(repository: str) -> None:
+    """Here, because helm would quote the part that it stumbles over, such as half a password."""
+    try:
+        dummy = urlsplit(repository).port
+    except ValueError:
+        hint = "Write /, @, : and # of a password as %2F, %40, %3A and %23"
+        raise AmbientError(f"{repository} is no URL", path="ambient_charts.repository", hint=hint) from None
 
 
 def _search(root: Path, names: t.Sequence[str], variable: str) -> dict[str, Path]:

@@ -13,7 +13,7 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import AmbientError
+from ..errors import AmbientError, why_no_answer
 from .archive import Archive
 from .digest import Stamp, copy_stream, sha256_file
 
@@ -152,8 +152,8 @@ class Sources:
             raise
         except Exception as error:
             raise AmbientError(
-                f"{url} can't be fetched ({error})", path=where, hint="Check the url, or give a path"
-            ) from error
+                f"{url} can't be fetched ({why_no_answer(error)})", path=where, hint="Check the url, or give a path"
+            ) from None
         finally:
             part.unlink(missing_ok=True)
         return path

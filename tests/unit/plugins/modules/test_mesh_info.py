@@ -136,7 +136,7 @@ _CALL = {"query": "can", "from": "shop/web", "to": "shop/cart"}
         ({"query": "matrix", "from": None, "to": None, "port": 81}, "port: no Service has port 81. Known: 80"),
         ({"query": "matrix", "from": None, "to": None, "port": -1}, "port: -1 is no port. "),
         ({"query": "matrix", "from": None, "to": None, "namespace": ""}, "namespace: is empty. Name one, or leave it"),
-        ({"tree": [""]}, "tree: an entry is empty. Name the files and directories of manifests"),
+        ({"tree": [""]}, "tree: is empty. Give a paththe files and directories of manifests"),
     ],
     ids=lambda value: str(value)[:30],
 )
