@@ -11,12 +11,20 @@ from typing import Any
 
 # Who writes a password into a URL does not always encode it: `/`, `@` and `#` may stand in it. A port is no password.
 _IN_URL = re.compile(r"(?<=://)(?:[^\s/?#\"'<>]*|[^\s/?#@:\[]*:(?!\d+[/?#])[^\s\"'<>]*)@")
-_BEFORE_HOST = re.compile(r"(?<![\w/@.:+%-])[^\s/@:\"'()]+:[^\s/@\"']+@(?!sha\d+:)(?=[\w.\[-])")
+_BEFORE_HOST = re.compile(r"(?<![\w/@.:+%-])(?!mailto:)[^\s/@:\"'()]+:[^\s/@\"']+@(?!sha\d+:)(?=[\w.\[-])")
 
 
 def without_userinfo(text: str) -> str:
     """The text with no user and no password in its URLs (and in addresses such as `user:password@host`)."""
     return _BEFORE_HOST.sub("", _IN_URL.sub("", text)) if "@" in text else text
+
+
+def holds_password(text: str) -> bool:
+    """Whether a URL in the text has a password, or, where it is one of HTTP, a user, which is often a token."""
+    return any(
+        ":" in found.group() or text[: found.start()].endswith(("http://", "https://"))
+        for found in _IN_URL.finditer(text)
+    )
 
 
 def all_without_userinfo(value: Any) -> Any:

@@ -131,7 +131,7 @@ from ..module_utils.manifests import yaml
 from ..module_utils.manifests.files import read_text
 from ..module_utils.modules import Module
 from ..module_utils.oci.build import Builder, Image
-from ..module_utils.oci.definition import Definition, parse_definition
+from ..module_utils.oci.definition import Definition, parse_definition, refuse_password
 from ..module_utils.oci.inputs import Request
 from ..module_utils.oci.sources import SourceSpec
 from ..module_utils.progress import Progress
@@ -172,6 +172,7 @@ def request(image: dict[str, t.Any], where: str) -> Request:
     for name, value in image["labels"].items():
         if not isinstance(value, str):
             raise AmbientError("must be text", path=f"{where}.labels.{name}", hint="Quote it")
+        refuse_password(value, f"{where}.labels.{name}")
     return Request(
         definition=read_definition(image["definition"]),
         dest=Path(image["dest"]).absolute(),

@@ -111,7 +111,7 @@ def _refuse_missing_files(options: Mapping[str, Any]) -> None:
         value = options.get(name)
         if isinstance(value, str):
             if not is_path(value):
-                how = "as a mapping, or the path of its file" if name == "kubeconfig" else "the path of the file"
+                how = "it as a mapping, or the path of its file" if name == "kubeconfig" else "the path of the file"
                 raise AmbientError("is the content of a file, not a path", path=name, hint=f"Give {how}")
             paths = value.split(":") if name == "kubeconfig" else [value]
             if not any(Path(path).expanduser().is_file() for path in paths):

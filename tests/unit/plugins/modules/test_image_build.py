@@ -140,6 +140,22 @@ def test_errors(world: Path, keys: dict[str, Any], message: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "url", ["https://me:hunter2@git.example/x", "https://hunter2@git.example", "ssh://me:hunter2@a"]
+)
+def test_no_password_gets_into_an_image(world: Path, url: str) -> None:
+    said = "holds a URL with a user and a password, and would stand in the image. Leave user and password out"
+    assert failure("image_build", images=[image(world, labels={"a": url})]) == f"images[0].labels.a: {said}"
+    for key in ("env", "labels"):
+        (world / "image.yml").write_text(f"{DEFINITION}{key}:\n  A: {url}\n")
+        assert failure("image_build", images=[image(world)]) == f"{world}/image.yml: {key}.A: {said}"
+
+
+def test_a_user_of_ssh_and_a_mail_address_are_no_password(world: Path) -> None:
+    labels = {"source": "ssh://git@git.example/x", "mail": "mailto:a@b.example", "base": "a.example/b:1@sha256:ab"}
+    assert "failed" not in run_module("image_build", images=[image(world, labels=labels)])
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         ("files: [", "image.yml: not valid YAML: did not find expected node content, line 2"),
