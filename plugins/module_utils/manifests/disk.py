@@ -55,8 +55,8 @@ def foresee_tree(dest: Path, files: Mapping[str, str]) -> Change:
 def write_tree(dest: Path, files: Mapping[str, str]) -> Change:
     """Make the tree hold these files: only what differs is written, only what we once wrote is removed.
 
-    A file that somebody else put where one of ours belongs is an AmbientError, and so are another write of the same
-    tree at the same time and a place where no tree belongs. After any AmbientError the tree is as it was.
+    AmbientError for a file that somebody else put where one of ours belongs, for another write of the same tree at the
+    same time, and for a place where no tree belongs; the tree is as it was then.
     """
     with _told(dest):
         refuse_place(dest, files)
@@ -93,10 +93,8 @@ class _Disk:
         """What a file holds, None where there is none."""
         place = self._old.get(path, self.dest / path)
         try:
-            if place is None:
-                return None
-            refuse_no_file(place)
-            return place.read_bytes()
+            refuse_no_file(place or self.dest)
+            return None if place is None else place.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
 
@@ -112,11 +110,8 @@ class _Disk:
         try:
             listed = {str(path) for path in load_json(text.decode(), "")["files"]}
         except (AmbientError, ValueError, KeyError, TypeError) as error:
-            raise AmbientError(
-                "the list of our own files cannot be read",
-                path=str(self.dest / LIST_FILE),
-                hint="Restore it, or render into an empty directory",
-            ) from error
+            what, hint = "the list of our own files cannot be read", "Restore it, or render into an empty directory"
+            raise AmbientError(what, path=str(self.dest / LIST_FILE), hint=hint) from error
         return {path for path in listed if _inside(path)}
 
 

@@ -27,7 +27,7 @@ _LONGEST_NAME = 253
 _SUFFIXES = (".json", ".yaml", ".yml")
 _ROLE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
 _ROLE_HINT = "Role files are written by the roles: run them again"
-_NO_OBJECT = "Take it out of the list. To take objects away give objects: [] with prune: true, or state: absent"
+_NO_OBJECT = "Put a manifest in it, or leave the path out"
 _NAME_HINT = "Letters, digits, '-', '_' and '.', the first and the last a letter or a digit"
 
 

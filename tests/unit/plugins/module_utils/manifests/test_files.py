@@ -165,7 +165,7 @@ NOTHING = ["", " \n", "# a comment\n", "---\n", "---\n---\n# x\n", "null\n", "ki
 def test_a_file_without_an_object_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "a.yaml"
     path.write_text(text)
-    with pytest.raises(AmbientError, match=f"{path}: holds no object. Take it out of the list"):
+    with pytest.raises(AmbientError, match=f"{path}: holds no object. Put a manifest in it"):
         load_items([path])
     with pytest.raises(AmbientError, match=f"{tmp_path}.*: (holds no object|is empty)"):
         load_items([tmp_path])
