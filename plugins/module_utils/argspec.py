@@ -8,10 +8,8 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
-from .kube.connection import AUTH_OPTIONS
-from .modules import Spec
+from .kube.connection import AUTH_OPTIONS, FILE_OPTIONS, is_path
+from .modules import Module, Spec
 
 
 def auth_argument_spec() -> Spec:
@@ -29,14 +27,17 @@ def _texts(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-def ambient_module(argument_spec: Spec, **settings: Any) -> AnsibleModule:
-    """An AnsibleModule with check mode and the connection options."""
-    spec = {**auth_argument_spec(), **argument_spec}
-    module = AnsibleModule(argument_spec=spec, supports_check_mode=True, **settings)
+def ambient_module(argument_spec: Spec, **settings: Any) -> Module:
+    """A Module with the connection options."""
+    module = Module({**auth_argument_spec(), **argument_spec}, **settings)
     kubeconfig = module.params.get("kubeconfig")
-    if isinstance(kubeconfig, str):
+    if is_path(kubeconfig):
         # The option is secret because it may be a whole kubeconfig; a path is none, and errors must name it.
         module.no_log_values.discard(kubeconfig)
+    for name in FILE_OPTIONS:
+        value = module.params.get(name)
+        if isinstance(value, str) and not is_path(value):  # the key itself, which `connect` refuses
+            module.no_log_values.add(value)
     # Manifests stay out of logs and invocation as a whole; their single words would blot out every message.
     module.no_log_values.difference_update(_texts(module.params.get("objects")))
     return module

@@ -1,15 +1,15 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What modules share, also those without a cluster: options (the twins of doc fragments), and how they end."""
+"""What modules share, also those without a cluster: options (the twins of doc fragments), how they begin and end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .errors import AmbientError
+from .errors import AmbientError, all_without_userinfo
 
 Spec = dict[str, dict[str, Any]]
 
@@ -22,7 +22,44 @@ INVENTORY: Spec = {"inventory_namespace": {"type": "str", "default": "istio-syst
 DEST: Spec = {"dest": {"type": "path", "required": True}}
 
 
-def run_and_exit(module: AnsibleModule, run: Callable[[AnsibleModule], Mapping[str, Any]]) -> None:
+class Module(AnsibleModule):  # type: ignore[misc]  # Ansible is not typed
+    """An AnsibleModule with check mode. It refuses empty paths, and no user and password of a URL gets into its result.
+
+    An empty path would be the directory in which this runs, or, with a folder put behind it, one below `/`.
+    """
+
+    def __init__(self, argument_spec: Spec, **settings: Any) -> None:
+        super().__init__(argument_spec=argument_spec, supports_check_mode=True, **settings)
+        for error in _empty_paths(argument_spec, self.params, ""):
+            self.fail_json(msg=str(error))
+
+    def report_path(self) -> str | None:
+        """The option `report`. None in check mode: nothing is proven then, and the last report stays."""
+        path: str | None = None if self.check_mode else self.params["report"]
+        return path
+
+    def _return_formatted(self, kwargs: dict[str, Any]) -> None:
+        """All results come by here, failures and the options (as `invocation`) included."""
+        kwargs.setdefault("invocation", {"module_args": self.params})
+        super()._return_formatted(all_without_userinfo(kwargs))
+
+
+def _empty_paths(spec: Mapping[str, Any], params: Mapping[str, Any], where: str) -> Iterator[AmbientError]:
+    for name, option in spec.items():
+        value, path = params.get(name), f"{where}{name}"
+        values = value if isinstance(value, list) else [value]
+        if "path" in (option.get("type"), option.get("elements")):
+            if any(isinstance(each, str) and not each.strip() for each in values):
+                hint = "Give a path, or leave the option out" if not option.get("required") else "Give a path"
+                yield AmbientError("is empty", path=path, hint=hint)
+        elif option.get("options"):
+            for index, each in enumerate(values):
+                if isinstance(each, Mapping):
+                    place = f"{path}[{index}]." if isinstance(value, list) else f"{path}."
+                    yield from _empty_paths(option["options"], each, place)
+
+
+def run_and_exit(module: AnsibleModule, run: Callable[[Any], Mapping[str, Any]]) -> None:
     """Exit with the result of `run`, as unchanged where that does not say; AmbientError fails the module."""
     try:
         result = run(module)

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .errors import without_userinfo
+
 
 class Progress:
     """Appends lines to a file; without a file it says nothing."""
@@ -19,6 +21,6 @@ class Progress:
             return
         try:
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(" ".join(text.split()) + "\n")
+                file.write(without_userinfo(" ".join(text.split())) + "\n")
         except OSError:
             self._path = None

@@ -103,6 +103,10 @@ def _value(spec: Mapping[str, Any], value: Any, path: str) -> Iterator[AmbientEr
     if not fits(value):
         yield AmbientError(f"is {_what(value)}, not {wanted}", path=path, hint=_remedy(kind, value))
         return
+    if kind == "path" and not str(value).strip() and spec.get("default") != "":
+        # With a folder put behind it, it would be one in `/`.
+        yield AmbientError("is empty", path=path, hint="Give a path, or take the variable out")
+        return
     choices = spec.get("choices")
     if choices and kind != "list" and value not in choices:  # a list's are those of its elements
         listed = ", ".join(str(choice) for choice in choices)

@@ -55,7 +55,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.admission.objects import MODES, ROLE, admission_items
 from ..module_utils.manifests.dest import write_items
 from ..module_utils.mesh.parse import parse_mesh
-from ..module_utils.modules import DEST, MESH_NAME, Spec, run_and_exit
+from ..module_utils.modules import DEST, MESH_NAME, Module, Spec, run_and_exit
 
 SPEC: Spec = {"mode": {"type": "str", "choices": list(MODES), "required": True}, **MESH_NAME, **DEST}
 
@@ -68,7 +68,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
 
 def main() -> None:
     """Entry point."""
-    run_and_exit(AnsibleModule(argument_spec=SPEC, supports_check_mode=True), run)
+    run_and_exit(Module(SPEC), run)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,9 @@ description:
   - One run at a time writes to a mesh. Another waits for it, at most O(lock_timeout) seconds.
 options:
   files:
-    description: Files of the roles, manifests (YAML, JSON), or directories of these. Required without O(objects).
+    description:
+      - Files of the roles, manifests (YAML, JSON), or directories of these. Required without O(objects).
+      - A path under which there is no object is an error, unless it is the file of a role.
     type: list
     elements: path
   objects:

@@ -139,7 +139,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.charts.roles import COMPONENTS_OF, GatewayApi, Order, write_role
 from ..module_utils.charts.values import Settings
-from ..module_utils.modules import DEST, MESH_NAME, run_and_exit
+from ..module_utils.modules import DEST, MESH_NAME, Module, run_and_exit
 
 
 def argument_spec() -> dict[str, t.Any]:
@@ -212,7 +212,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 
 def main() -> None:
     """Run the module."""
-    run_and_exit(AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True), run)
+    run_and_exit(Module(argument_spec()), run)
 
 
 if __name__ == "__main__":

@@ -97,7 +97,9 @@ options:
     choices: [error, warning, never]
     default: error
   report:
-    description: A file on the controller that gets the whole report as JSON. It is written only if its content changes.
+    description:
+      - A file on the controller that gets the whole report as JSON. It is written only if its content changes, and not
+        in check mode.
     type: path
   show:
     description:
@@ -248,16 +250,14 @@ refusal:
 report_file:
   description: Where the report was written to.
   type: str
-  returned: when O(report) is set
+  returned: when O(report) is set, but not in check mode
 """
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils.argspec import ambient_module
 from ..module_utils.checks.run import Request, examine
-from ..module_utils.modules import DISCOVERY_SELECTORS, TRUST_DOMAIN, Spec, run_and_exit
+from ..module_utils.modules import DISCOVERY_SELECTORS, TRUST_DOMAIN, Module, Spec, run_and_exit
 
 SPEC: Spec = {
     "phase": {
@@ -285,9 +285,9 @@ SPEC: Spec = {
 }
 
 
-def run(module: AnsibleModule) -> dict[str, Any]:
+def run(module: Module) -> dict[str, Any]:
     """Look, and report; fails the module where the findings refuse."""
-    answer = examine(Request.of(module.params), module.params)
+    answer = examine(Request.of({**module.params, "report": module.report_path()}), module.params)
     if answer.refused:
         module.fail_json(msg=answer.result["refusal"], changed=False, **answer.result)
     return answer.result

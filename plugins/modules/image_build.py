@@ -126,12 +126,12 @@ import re
 import typing as t
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.common.yaml import HAS_YAML, yaml_load
-
 from ..module_utils.errors import AmbientError
+from ..module_utils.manifests import yaml
+from ..module_utils.manifests.files import read_text
+from ..module_utils.modules import Module
 from ..module_utils.oci.build import Builder, Image
-from ..module_utils.oci.definition import Definition, parse_definition
+from ..module_utils.oci.definition import Definition, parse_definition, refuse_password
 from ..module_utils.oci.inputs import Request
 from ..module_utils.oci.sources import SourceSpec
 from ..module_utils.progress import Progress
@@ -141,16 +141,10 @@ _REPOSITORY = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*(:\d+)?(/[a-z0-9]+([._-]+[a-
 
 def read_definition(path: str) -> Definition:
     """An image.yml from disk."""
-    if not HAS_YAML:
-        raise AmbientError("PyYAML is missing", hint="Install it for the Python that runs Ansible")
-    try:
-        data = yaml_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise AmbientError(f"can't be read ({reason})", path=path, hint="Give the path of an image.yml") from error
-    except Exception as error:
-        raise AmbientError(f"not valid YAML ({' '.join(str(error).split())})", path=path, hint="Correct it") from error
-    return parse_definition(data, path)
+    documents = yaml.load_values(read_text(Path(path), "Give the path of an image.yml"), path)
+    if len(documents) > 1:
+        raise AmbientError(f"holds {len(documents)} YAML documents", path=path, hint="Describe one image in it")
+    return parse_definition(documents[0] if documents else None, path)
 
 
 def source_spec(value: object, where: str) -> SourceSpec:
@@ -178,6 +172,7 @@ def request(image: dict[str, t.Any], where: str) -> Request:
     for name, value in image["labels"].items():
         if not isinstance(value, str):
             raise AmbientError("must be text", path=f"{where}.labels.{name}", hint="Quote it")
+        refuse_password(value, f"{where}.labels.{name}")
     return Request(
         definition=read_definition(image["definition"]),
         dest=Path(image["dest"]).absolute(),
@@ -222,13 +217,12 @@ def main() -> None:
         "base": {"type": "str"},
         "labels": {"type": "dict", "default": {}},
     }
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "images": {"type": "list", "elements": "dict", "required": True, "options": image_spec},
             "force": {"type": "bool", "default": False},
             "progress_file": {"type": "path"},
         },
-        supports_check_mode=True,
     )
     options = module.params["images"]
     try:

@@ -96,7 +96,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.modules import run_and_exit
+from ..module_utils.modules import Module, run_and_exit
 from ..module_utils.oci.nodes import Docker, kind_nodes, load, missing, named_nodes
 from ..module_utils.oci.shipment import shipment
 from ..module_utils.progress import Progress
@@ -134,8 +134,8 @@ def publish(module: AnsibleModule) -> dict[str, t.Any]:
 
 def main() -> None:
     image = {"layout": {"type": "path", "required": True}, "ref": {"type": "str", "required": True}}
-    module = AnsibleModule(
-        argument_spec={
+    module = Module(
+        {
             "kind": {"type": "str", "choices": ["nodes"], "default": "nodes"},
             "images": {"type": "list", "elements": "dict", "required": True, "options": image},
             "kind_cluster": {"type": "str"},
@@ -145,7 +145,6 @@ def main() -> None:
         },
         required_one_of=[("kind_cluster", "nodes")],
         mutually_exclusive=[("kind_cluster", "nodes")],
-        supports_check_mode=True,
     )
     run_and_exit(module, publish)
 

@@ -56,7 +56,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.modules import run_and_exit
+from ..module_utils.modules import Module, run_and_exit
 from ..module_utils.oci.http import ask
 from ..module_utils.oci.registry import parse_reference, resolve
 
@@ -73,7 +73,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 
 def main() -> None:
     spec = {"images": {"type": "list", "elements": "str", "required": True}}
-    run_and_exit(AnsibleModule(argument_spec=spec, supports_check_mode=True), run)
+    run_and_exit(Module(spec), run)
 
 
 if __name__ == "__main__":

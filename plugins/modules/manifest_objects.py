@@ -56,7 +56,7 @@ from ..module_utils.errors import AmbientError
 from ..module_utils.manifests.dest import write_items
 from ..module_utils.manifests.items import Item, load_items
 from ..module_utils.manifests.labels import own
-from ..module_utils.modules import DEST, MESH_NAME, Spec, run_and_exit
+from ..module_utils.modules import DEST, MESH_NAME, Module, Spec, run_and_exit
 
 ROLE = "policies"
 GROUPS = ("istio.io", "gateway.networking.k8s.io", "gateway.networking.x-k8s.io")
@@ -84,7 +84,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
 
 def main() -> None:
     """Entry point."""
-    run_and_exit(AnsibleModule(argument_spec=SPEC, supports_check_mode=True), run)
+    run_and_exit(Module(SPEC), run)
 
 
 if __name__ == "__main__":

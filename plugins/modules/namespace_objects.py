@@ -90,6 +90,7 @@ from ..module_utils.modules import (
     DISCOVERY_SELECTORS,
     MANIFESTS,
     TRUST_DOMAIN,
+    Module,
     Spec,
     run_and_exit,
 )
@@ -125,7 +126,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
 
 def main() -> None:
     """Entry point."""
-    run_and_exit(AnsibleModule(argument_spec=SPEC, supports_check_mode=True), run)
+    run_and_exit(Module(SPEC), run)
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ from ..module_utils.mesh.facts import Facts
 from ..module_utils.mesh.objects import policy_items_of
 from ..module_utils.mesh.parse import parse_mesh
 from ..module_utils.mesh.trust import check_trust_domain
-from ..module_utils.modules import DECLARED_MESH, TRUST_DOMAIN, Spec, run_and_exit
+from ..module_utils.modules import DECLARED_MESH, TRUST_DOMAIN, Module, Spec, run_and_exit
 
 SPEC: Spec = {**DECLARED_MESH, "facts": {"type": "path"}, **TRUST_DOMAIN}
 
@@ -81,7 +81,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
 
 def main() -> None:
     """Entry point."""
-    run_and_exit(AnsibleModule(argument_spec=SPEC, supports_check_mode=True), run)
+    run_and_exit(Module(SPEC), run)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ description:
   - Writes the same objects that M(alauda.ambient.apply) would apply, one file per object, in folders that sort like the
     waves.
   - The same objects give the same bytes. Files that are up to date are not touched, files that this module wrote and
-    that are no longer wanted are removed, and files of others are left alone.
+    that are no longer wanted are removed, and files that others have put beside them are left alone.
   - The tree is written as a whole. After a failure it is as it was before; after a kill the next run puts it back
     first. Two runs never write the same tree at once.
   - Every manifest carries its sync wave for Argo CD. Patches on objects of others carry the options that keep Argo CD
@@ -28,7 +28,10 @@ options:
     elements: path
     required: true
   dest:
-    description: The directory of the tree. It is created where it is missing.
+    description:
+      - The directory of the tree. It is created where it is missing.
+      - Directories of the system, a home directory, what lies in C(.git), and a directory with files of others in which
+        no tree has been rendered yet are refused. What is put beside the tree later is left alone.
     type: path
     required: true
   mesh:
@@ -75,7 +78,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.manifests.disk import foresee_tree, write_tree
 from ..module_utils.manifests.items import load_items
 from ..module_utils.manifests.tree import tree_files
-from ..module_utils.modules import MESH_NAME, Spec, run_and_exit
+from ..module_utils.modules import MESH_NAME, Module, Spec, run_and_exit
 
 OPTIONS: Spec = {
     "files": {"type": "list", "elements": "path", "required": True},
@@ -111,7 +114,7 @@ def _diff(path: str, before: str, after: str, brief: bool) -> dict[str, str]:
 
 def main() -> None:
     """Run the module."""
-    run_and_exit(AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True), run)
+    run_and_exit(Module(OPTIONS), run)
 
 
 if __name__ == "__main__":

@@ -126,7 +126,8 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         ca_secret=params["remove_ca_secret"],
     )
     removal = plan_removal(client, params["mesh"], wishes, existed)
-    dump_role(Path(params["dest"]), "uninstall", removal.items)
+    if not module.check_mode:
+        dump_role(Path(params["dest"]), "uninstall", removal.items)
     return {
         "file": params["dest"],
         "count": len(removal.items),

@@ -23,7 +23,8 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: partial
-    details: The probe of the V(active) phase is skipped, for it needs pods. Reading goes on as ever.
+    details: The probe of the V(active) phase is skipped, for it needs pods, and no report is written.
+      Reading goes on as ever.
   diff_mode:
     support: none
     details: Nothing is left changed.
@@ -72,12 +73,15 @@ options:
     description: Where images come from, by name, as the role C(images) notes it. Only used for the report.
     type: dict
     default: {}
+  images_file:
+    description: The file that the role C(images) has written, with the same content as O(images), which goes before it.
+    type: path
   versions:
     description: Further versions for the report.
     type: dict
     default: {}
   report:
-    description: A file on the controller that gets the report as JSON.
+    description: A file on the controller that gets the report as JSON. In check mode it is left as it is.
     type: path
   waypoint:
     description: Whether the V(active) phase makes a waypoint of its own and proves what one does.
@@ -190,17 +194,18 @@ refusal:
 report_file:
   description: Where the report was written to.
   type: str
-  returned: when O(report) is set
+  returned: when O(report) is set, but not in check mode
 """
 
 import signal
+from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils.argspec import ambient_module
+from ..module_utils.errors import AmbientError
 from ..module_utils.kube.connection import connect
-from ..module_utils.modules import Spec, run_and_exit
+from ..module_utils.manifests.files import load_json, read_text
+from ..module_utils.modules import Module, Spec, run_and_exit
 from ..module_utils.progress import Progress
 from ..module_utils.verify.live import LiveCluster
 from ..module_utils.verify.report import write
@@ -215,6 +220,7 @@ SPEC: Spec = {
     "timeout": {"type": "int", "default": 60},
     "settle": {"type": "int", "default": 15},
     "images": {"type": "dict", "default": {}},
+    "images_file": {"type": "path"},
     "versions": {"type": "dict", "default": {}},
     "report": {"type": "path"},
     "waypoint": {"type": "bool", "default": True},
@@ -225,12 +231,13 @@ SPEC: Spec = {
 }
 
 
-def run(module: AnsibleModule) -> dict[str, Any]:
+def run(module: Module) -> dict[str, Any]:
     """Verify, and write the report; fails the module where not enough is proven."""
-    request = Request.of(module.params, write_nothing=module.check_mode)
+    params = {**module.params, "images": {**_noted(module.params["images_file"]), **module.params["images"]}}
+    request = Request.of(params, write_nothing=module.check_mode)
     answer = verify(LiveCluster(connect(module.params)), request, Progress(module.params["progress_file"]))
     result = {"changed": False, **answer.data, "summary": answer.lines, "refusal": answer.refusal}
-    path = module.params["report"]
+    path = module.report_path()
     if path:
         write(path, answer.data)
         result["report_file"] = path
@@ -239,6 +246,16 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     if reason:
         module.fail_json(msg=reason, **result)
     return result
+
+
+def _noted(path: str | None) -> dict[str, Any]:
+    """What the role images has noted."""
+    if not path:
+        return {}
+    noted = load_json(read_text(Path(path)), path)
+    if not isinstance(noted, dict):
+        raise AmbientError("is no mapping of images", path=path, hint="The role images writes it: run images.yml again")
+    return noted
 
 
 def _reason(answer: Answer, fail_on: str) -> str:

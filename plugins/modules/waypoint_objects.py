@@ -53,7 +53,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.manifests.dest import write_items
 from ..module_utils.mesh.parse import parse_mesh
 from ..module_utils.mesh.waypoints import ROLE, waypoint_items
-from ..module_utils.modules import DECLARED_MESH, DEST, Spec, run_and_exit
+from ..module_utils.modules import DECLARED_MESH, DEST, Module, Spec, run_and_exit
 
 SPEC: Spec = {**DECLARED_MESH, **DEST}
 
@@ -65,7 +65,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
 
 def main() -> None:
     """Entry point."""
-    run_and_exit(AnsibleModule(argument_spec=SPEC, supports_check_mode=True), run)
+    run_and_exit(Module(SPEC), run)
 
 
 if __name__ == "__main__":

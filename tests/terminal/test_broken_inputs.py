@@ -73,6 +73,11 @@ BROKEN = [
         "no-waypoint", "site", r"ambient_mesh\.namespaces\[0\]\.waypoint: .*l7", mesh({"name": "shop", "state": "l7"})
     ),
     Broken("selectors", "render", "ambient_discovery_selectors", variables(ambient_discovery_selectors=["mesh"])),
+    # paths that are empty, and places where no tree belongs
+    Broken("work-dir-empty", "site", "ambient_work_dir: is empty", variables(ambient_work_dir="")),
+    Broken(
+        "render-dir-system", "render", "/etc/mesh: belongs to the system", variables(ambient_render_dir="/etc/mesh")
+    ),
     # charts, Helm, values, images
     Broken("charts-missing", "site", "ambient_charts: is required", variables(ambient_charts=GONE)),
     Broken("charts-key", "site", r"ambient_charts\.directroy: ", variables(ambient_charts={"directroy": "/charts"})),

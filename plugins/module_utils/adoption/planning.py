@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from ..kube.inventory import Inventory
 from ..kube.outcome import DELETED
 from ..kube.restore import held_in
 from ..manifests import waves
+from ..manifests.files import load_json, read_text
 from ..manifests.items import Item, dump_role
 from ..mesh.beside import policies_beside, with_attached
 from ..mesh.facts import Facts, Policy
@@ -30,6 +30,7 @@ from ..mesh.survey import POLICY
 from .meaning import View, told
 from .steps import batches, by_namespace, changing, in_steps, way_back, without_new_denials
 
+_PLAN = "Run apply in check mode"
 _PENDING = ("created", "changed", "deleted", "released", "candidate", "failed", "pending")
 
 
@@ -200,9 +201,7 @@ def _going(entries: Iterable[Mapping[str, Any]]) -> set[tuple[str, str]]:
 def _entries(path: str) -> list[Mapping[str, Any]]:
     """What the report of an apply has to do."""
     try:
-        report = json.loads(Path(path).expanduser().read_text(encoding="utf-8"))
+        report = load_json(read_text(Path(path).expanduser(), _PLAN), path, _PLAN)
         return [entry for entry in report["objects"] if entry["action"] in _PENDING]
-    except OSError as error:
-        raise AmbientError(f"cannot be read: {error.strerror}", path=path, hint="Run apply in check mode") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise AmbientError(f"is no report of apply: {error}", path=path, hint="Run apply in check mode") from error
+        raise AmbientError(f"is no report of apply: {error}", path=path, hint=_PLAN) from error

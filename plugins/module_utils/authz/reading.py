@@ -39,8 +39,6 @@ def read_tree(paths: Iterable[str], root: str = ROOT_NAMESPACE, trust: str = TRU
     nothing is that the world is made of.
     """
     files = list(paths)
-    if not all(files):  # else it would be the directory in which this runs
-        raise AmbientError("an entry is empty", path="tree", hint="Name the files and directories of manifests")
     items = load_items(files).items
     world = World.of(checked(overlay([], items)), False, root, trust)
     if not any(world.objects.values()):

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from ansible.module_utils.urls import open_url
 
-from ..errors import AmbientError
+from ..errors import AmbientError, why_no_answer
+from ..manifests.files import make_folder, refuse_no_file
 
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 _TIMEOUT = 60
@@ -69,6 +70,8 @@ def local_file(source: str, sha256: str, cache: Path, variable: str) -> Path:
     """
     if not is_url(source):
         path = Path(source).expanduser()
+        if path.exists() or path.is_symlink():
+            refuse_no_file(path)
         if not path.is_file():
             raise AmbientError("no such file", path=f"{variable}: {path}", hint="Give a path that exists, or a URL")
         if sha256:
@@ -82,7 +85,7 @@ def local_file(source: str, sha256: str, cache: Path, variable: str) -> Path:
 
 
 def _download(url: str, dest: Path, digest: str, variable: str) -> None:
-    dest.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(dest.parent)
     handle, name = tempfile.mkstemp(dir=dest.parent, prefix=".part-")
     part = Path(name)
     try:
@@ -93,8 +96,11 @@ def _download(url: str, dest: Path, digest: str, variable: str) -> None:
                 target.write(chunk)
         check_digest(part, digest, variable)
         part.replace(dest)
-    except (OSError, ValueError) as error:
-        raise AmbientError(f"cannot fetch {url}: {error}", path=variable) from error
+    except AmbientError:
+        raise
+    except Exception as error:  # of urllib, http.client and ssl, which have no class in common
+        hint = "Check the URL, or give a path"
+        raise AmbientError(f"cannot fetch {url}: {why_no_answer(error)}", path=variable, hint=hint) from None
     finally:
         part.unlink(missing_ok=True)
 
@@ -107,7 +113,7 @@ def unpack(archive: Path, dest: Path, variable: str) -> Path:
     """
     if dest.is_dir():
         return dest
-    dest.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(dest.parent)
     with tempfile.TemporaryDirectory(dir=dest.parent, prefix=".unpack-") as temporary:
         target = Path(temporary) / "content"
         target.mkdir()

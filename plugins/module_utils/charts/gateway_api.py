@@ -8,6 +8,7 @@ import typing as t
 from pathlib import Path
 
 from ..errors import AmbientError
+from ..manifests.files import files_below, read_text
 from ..manifests.yaml import load_all
 from .fetch import is_url, local_file
 
@@ -16,6 +17,7 @@ Object = dict[str, t.Any]
 VARIABLE = "ambient_gateway_api_crds"
 GROUP = "gateway.networking.k8s.io"
 BUNDLE_VERSION = f"{GROUP}/bundle-version"
+_PUBLISHED = "Give the CRDs as they were published"
 _POLICIES = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 
 
@@ -34,7 +36,7 @@ def crd_files(source: str, sha256: str, cache: Path) -> list[Path]:
     directory = Path(source).expanduser()
     if is_url(source) or not directory.is_dir():
         return [local_file(source, sha256, cache, VARIABLE)]
-    files = sorted([*directory.glob("*.yaml"), *directory.glob("*.yml")])
+    files = [path for path in files_below(directory, (".yaml", ".yml")) if path.parent == directory]
     files = [path for path in files if path.name != "kustomization.yaml"]
     if not files:
         raise AmbientError(
@@ -51,11 +53,10 @@ def crd_objects(files: t.Sequence[Path]) -> list[Object]:
     """
     objects: list[Object] = []
     for path in files:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise AmbientError(f"cannot be read: {error}", path=f"{VARIABLE}: {path}") from error
-        objects.extend(load_all(text, f"{VARIABLE}: {path}"))
+        found = load_all(read_text(path), f"{VARIABLE}: {path}")
+        if not found:
+            raise AmbientError("holds no object", path=f"{VARIABLE}: {path}", hint=_PUBLISHED)
+        objects.extend(found)
     for obj in objects:
         _check(obj)
     if not any(obj["kind"] == "CustomResourceDefinition" for obj in objects):
@@ -71,6 +72,4 @@ def _check(obj: Object) -> None:
     crd = kind == "CustomResourceDefinition" and name.endswith(f".{GROUP}")
     policy = kind in _POLICIES and name.endswith(GROUP)
     if not (crd or policy):
-        raise AmbientError(
-            f"{kind} {name} is not part of the Gateway API", path=VARIABLE, hint="Give the CRDs as they were published"
-        )
+        raise AmbientError(f"{kind} {name} is not part of the Gateway API", path=VARIABLE, hint=_PUBLISHED)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..errors import AmbientError
 from ..manifests import waves
+from ..manifests.files import make_folder
 from ..manifests.items import Item, dump_role
 from ..manifests.labels import own
 from ..manifests.yaml import load_all
@@ -83,7 +84,7 @@ def write_role(order: Order, dest: Path, cache: Path, helm_binary: str) -> Writt
         return Written(changed=False, cached=True, count=count)
     items = _items(order, helm, charts, values, crds)
     changed = dump_role(dest, order.role, items)
-    record.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(record.parent)
     record.write_text(json.dumps({"key": key, "file": _sha256(dest), "count": len(items)}), encoding="utf-8")
     return Written(changed=changed, cached=False, count=len(items))
 

@@ -5,14 +5,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
 import typing as t
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ..errors import AmbientError
+from ..manifests.files import files_below, make_folder, read_text
 from ..manifests.yaml import load_all
 from .fetch import check_digest, local_file, require_digest, unpack
 from .helm import Helm
@@ -61,7 +62,7 @@ def chart_dirs(
 
 def staged(chart: Path, version: str, dest: Path) -> Path:
     """Return the chart with ``version`` in its Chart.yaml: itself, or a copy where it carries the placeholder."""
-    text = (chart / "Chart.yaml").read_text(encoding="utf-8")
+    text = read_text(chart / "Chart.yaml")
     if _metadata(chart).get("version") != PLACEHOLDER:
         return chart
     shutil.copytree(chart, dest, copy_function=shutil.copyfile)
@@ -73,9 +74,13 @@ def staged(chart: Path, version: str, dest: Path) -> Path:
 
 
 def fingerprint(chart: Path) -> str:
-    """Return a sha256 (hex) over a chart's file names and contents."""
+    """Return a sha256 (hex) over a chart's file names and contents.
+
+    Raises:
+        AmbientError: what helm could not read either, such as a link that leads nowhere.
+    """
     digest = hashlib.sha256()
-    for path in sorted(path for path in chart.rglob("*") if path.is_file()):
+    for path in files_below(chart, hidden=True):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(chart)}\0{len(content)}\0".encode())
         digest.update(content)
@@ -103,8 +108,9 @@ def _pulled(repository: str, name: str, version: str, given: t.Mapping[str, t.An
     digest = require_digest(digests.get(name) if isinstance(digests, dict) else None, variable)
     target = cache / "unpacked" / digest
     if not target.is_dir():
+        _refuse_no_url(repository)
         downloads = cache / "downloads" / digest
-        downloads.mkdir(parents=True, exist_ok=True)
+        make_folder(downloads)
         try:
             package = helm.pull(name, repository, version, downloads)
         except AmbientError as error:
@@ -112,6 +118,15 @@ def _pulled(repository: str, name: str, version: str, given: t.Mapping[str, t.An
         check_digest(package, digest, variable)
         unpack(package, target, variable)
     return _search(target, [name], "ambient_charts.repository")[name]
+
+
+def _refuse_no_url(repository: str) -> None:
+    """Here, because helm would quote the part that it stumbles over, such as half a password."""
+    try:
+        dummy = urlsplit(repository).port
+    except ValueError:
+        hint = "Write /, @, : and # of a password as %2F, %40, %3A and %23"
+        raise AmbientError(f"{repository} is no URL", path="ambient_charts.repository", hint=hint) from None
 
 
 def _search(root: Path, names: t.Sequence[str], variable: str) -> dict[str, Path]:
@@ -133,19 +148,14 @@ def _search(root: Path, names: t.Sequence[str], variable: str) -> dict[str, Path
 
 
 def _charts_below(root: Path) -> Iterator[Path]:
-    for directory, subdirectories, files in os.walk(root):
-        if "Chart.yaml" in files:
-            subdirectories.clear()  # what is below is part of that chart
-            yield Path(directory)
-        subdirectories.sort()
+    """The folders with a Chart.yaml; what is below such a one is part of that chart."""
+    charts = {path.parent for path in files_below(root, (".yaml",)) if path.name == "Chart.yaml"}
+    yield from sorted(chart for chart in charts if charts.isdisjoint(chart.parents))
 
 
 def _metadata(chart: Path) -> dict[str, t.Any]:
     path = chart / "Chart.yaml"
-    try:
-        documents = load_all(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise AmbientError(f"cannot be read: {error}", path=str(path)) from error
+    documents = load_all(read_text(path), str(path))
     return documents[0] if documents else {}
 
 

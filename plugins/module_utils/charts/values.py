@@ -70,6 +70,9 @@ class Settings:
                 path="ambient_version",
                 hint='Write three numbers as a string, such as "1.31.0"',
             )
+        if "@" in self.hub:
+            hint = "Leave them out; the cluster's pods take theirs from imagePullSecrets"
+            raise AmbientError("holds a user or a password", path="ambient_hub", hint=hint)
         for name, ref in self.images.items():
             if name not in IMAGES:
                 raise AmbientError(

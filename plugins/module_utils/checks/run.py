@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ..errors import AmbientError
+from ..errors import AmbientError, all_without_userinfo
 from ..kube.connection import connect
 from ..manifests.files import write_if_changed
 from ..manifests.identity import annotations_of
@@ -114,7 +115,7 @@ def judge(request: Request, cluster: Snapshot) -> Answer:
     if Phase.PRE in request.selection.phases:
         result.update(_ours(report, cluster))
     if request.report:
-        text = json.dumps(told, indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(all_without_userinfo(told), indent=2, ensure_ascii=False) + "\n"
         write_if_changed(request.report, text)
         result["report_file"] = str(request.report)
     return Answer(result, bool(against))
@@ -147,7 +148,7 @@ def _tree(params: Mapping[str, Any]) -> Wishes:
 
 def _planned(files: Sequence[str]) -> ItemSet:
     """The objects that would be applied, as far as somebody has computed them."""
-    present = [file for file in files if Path(file).exists()]
+    present = [file for file in files if os.path.lexists(file)]  # a link that leads nowhere is an error
     return load_items(present) if present else ItemSet([], frozenset())
 
 

@@ -4,11 +4,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,11 @@ from ansible_collections.kubernetes.core.plugins.module_utils.k8s import client 
 
 from ..errors import AmbientError, missing_library
 from .client import Client
+from .credentials import credentials_of, heard, refuse_bad_header, why_unusable
 from .transport import Session, Transport
 
 AUTH_OPTIONS: dict[str, dict[str, Any]] = copy.deepcopy(AUTH_ARG_SPEC)
+FILE_OPTIONS = ("ca_cert", "client_cert", "client_key")
 CONNECTIONS = 32
 _BUILDING = threading.Lock()  # the kubernetes library keeps what it has read in a global
 
@@ -45,80 +46,73 @@ def _session(options: Mapping[str, Any]) -> Session:
         raise missing_library(str(error.name)) from error
     with _BUILDING:
         kubernetes.client.Configuration.set_default(None)  # of an earlier connection in this process
-        said: list[str] = []
         try:
-            with _listening(said):
+            with heard() as said:
                 # get_api_client() would also run a discovery and keep it in a file under /tmp.
                 auth = core._create_auth_spec(None, **copy.deepcopy(options))
                 configuration = core._create_configuration(auth)
                 impersonation = core._create_headers(None, **options)
         except Exception as error:  # whatever a broken kubeconfig makes the loader raise
-            raise _unusable(str(error), options) from error
+            # Not `from error`: its text may quote the kubeconfig, and whoever prints a traceback prints that, too.
+            raise why_unusable(error, options, _source(options)) from None
     if said:
-        raise _unusable(said[0], options)
+        raise why_unusable(said[0], options, _source(options))
     if not str(configuration.host).startswith(("https://", "http://")):
         raise AmbientError(
             "the address of the API server is no URL", path=f"host {configuration.host}", hint="Begin it with https://"
         )
+    for name in ("host", "proxy"):
+        _refuse_no_address(name, getattr(configuration, name, None))
     configuration.connection_pool_maxsize = CONNECTIONS
     try:
         api_client = kubernetes.client.ApiClient(configuration)
     except Exception as error:  # certificates that are no certificates
         raise AmbientError(
             f"the credentials cannot be used: {error}", path=_source(options), hint="Check certificate and key"
-        ) from error
+        ) from None
     for header, value in impersonation.items():
+        refuse_bad_header(header, value, options)
         core._set_header(api_client, header, value)
+    for header, value in (configuration.proxy_headers or {}).items():
+        refuse_bad_header(header, value, options)
 
     def headers() -> Mapping[str, str]:
         result = urllib3.HTTPHeaderDict({"User-Agent": "alauda.ambient"})
         for name, value in impersonation.items():
             for single in value if isinstance(value, list) else [value]:
                 result.add(name, single)
-        for setting in configuration.auth_settings().values():  # runs an exec plugin whose token has expired
-            if setting["value"]:
-                result[setting["key"]] = setting["value"]
-        if "authorization" not in result and configuration.username:
-            result["authorization"] = configuration.get_basic_auth_token()
+        for name, value in credentials_of(configuration).items():  # runs an exec plugin whose token has expired
+            refuse_bad_header(name, value, options)
+            result[name] = value
         return result
 
     return Session(api_client.rest_client.pool_manager, configuration.host, headers, api_client)
 
 
-class _Ear(logging.Handler):
-    """Keeps what is logged as an error: the loader says so, and only so, that an exec plugin has failed."""
-
-    def __init__(self, said: list[str]) -> None:
-        super().__init__(logging.ERROR)
-        self._said = said
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep it."""
-        self._said.append(record.getMessage())
+def is_path(value: Any) -> bool:
+    """Whether the value of an option is the path of a file, and not what belongs into one."""
+    return isinstance(value, str) and "\n" not in value and not value.lstrip().startswith(("{", "-----BEGIN"))
 
 
-@contextlib.contextmanager
-def _listening(said: list[str]) -> Iterator[None]:
-    ear = _Ear(said)
-    logging.getLogger().addHandler(ear)
+def _refuse_no_address(name: str, value: Any) -> None:
+    """Here, because urllib3 would quote the part that it stumbles over, such as half a password."""
+    import urllib3
+
     try:
-        yield
-    finally:
-        logging.getLogger().removeHandler(ear)
-
-
-def _unusable(reason: str, options: Mapping[str, Any]) -> AmbientError:
-    text = " ".join(reason.split())
-    hint = "Check kubeconfig and context"
-    if text.startswith("exec: "):
-        text, hint = f"its command for credentials fails: {text.removeprefix('exec: ')}", "Run that command by hand"
-    return AmbientError(f"the kubeconfig cannot be used: {text}", path=_source(options), hint=hint)
+        if value:
+            urllib3.util.parse_url(str(value))
+    except urllib3.exceptions.LocationParseError:
+        hint = "Write /, @, : and # of a password as %2F, %40, %3A and %23"
+        raise AmbientError("is no address", path=f"{name} {value}", hint=hint) from None
 
 
 def _refuse_missing_files(options: Mapping[str, Any]) -> None:
-    for name in ("kubeconfig", "ca_cert", "client_cert", "client_key"):
+    for name in ("kubeconfig", *FILE_OPTIONS):
         value = options.get(name)
         if isinstance(value, str):
+            if not is_path(value):
+                how = "it as a mapping, or the path of its file" if name == "kubeconfig" else "the path of the file"
+                raise AmbientError("is the content of a file, not a path", path=name, hint=f"Give {how}")
             paths = value.split(":") if name == "kubeconfig" else [value]
             if not any(Path(path).expanduser().is_file() for path in paths):
                 raise AmbientError("no such file", path=f"{name} {value}", hint=f"Check the option {name}")
@@ -126,6 +120,6 @@ def _refuse_missing_files(options: Mapping[str, Any]) -> None:
 
 def _source(options: Mapping[str, Any]) -> str:
     kubeconfig = options.get("kubeconfig")
-    where = kubeconfig if isinstance(kubeconfig, str) else "kubeconfig"
+    where = kubeconfig if isinstance(kubeconfig, str) and is_path(kubeconfig) else "kubeconfig"
     context = options.get("context")
     return f"{where}, context {context}" if context else where

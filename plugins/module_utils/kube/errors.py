@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,13 @@ UNREACHABLE = 0
 BAD_MANIFEST = ("failed to create typed patch object", "failed to convert new object")
 # Admission answers with the same status and reason as a missing right.
 _ADMISSION = ("exceeded quota", "denied the request", "denied request", "violates PodSecurity")
+# What may be quoted of an answer about a Secret: names of fields, never values.
+_OF_SECRET = re.compile(
+    r"denied the request|exceeded quota|illegal base64 data|(?:unknown|duplicate) field \"[^\"]*\"|"
+    r"field is immutable when `immutable` is set|field is immutable|Too long|Required value|Unsupported value|"
+    r"admission webhook \"[^\"]*\"|(?<![\w.])\.(?:data|stringData|metadata|type|immutable)\b[\w.\[\]-]*|"
+    + "|".join(BAD_MANIFEST)
+)
 _LONG = 200  # characters; a refused pod template is thousands
 
 
@@ -60,10 +68,29 @@ def from_response(status: int, body: bytes, path: str) -> ApiError:
     )
     for cause in causes:
         message = message.replace(cause.message, _without_dump(cause.message))
+    if _about_secret(path) and _may_quote(status, message):
+        message = _secret(status, reason, message, causes)
+        causes = tuple(Cause(cause.reason, cause.field, "") for cause in causes)
     if status == 401:
         message = "the API server refuses the credentials (401 Unauthorized)"
     hint = _hint(status, reason, message, causes)
     return ApiError(" ".join(message.split()), status=status, reason=reason, causes=causes, path=path, hint=hint)
+
+
+def _about_secret(path: str) -> bool:
+    return re.search(r" /api/v1/(namespaces/[^/]+/)?secrets(/|$)", path) is not None
+
+
+def _may_quote(status: int, message: str) -> bool:
+    """Whether an answer is about what was sent: it quotes values, and so do webhooks."""
+    return status in (400, 413, 422) or any(words in message for words in (*BAD_MANIFEST, *_ADMISSION))
+
+
+def _secret(status: int, reason: str, message: str, causes: tuple[Cause, ...]) -> str:
+    """What is wrong with a Secret, without what it holds."""
+    known = [*(cause.field for cause in causes if cause.field), *_OF_SECRET.findall(message)]
+    told = ", ".join(dict.fromkeys(known)) or "its answer is not shown, for it may quote the Secret"
+    return f"the API server refuses the Secret ({status} {reason or 'no reason'}): {told}"
 
 
 def _without_dump(message: str) -> str:

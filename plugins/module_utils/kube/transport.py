@@ -208,7 +208,7 @@ class Transport:
             )
         except BROKEN as error:
             self._answers = False  # whoever comes next does not wait as long again
-            raise unreachable(self.host, error, self._known) from error
+            raise unreachable(self.host, error, self._known) from (None if _malformed(error) else error)
         self._answers = self._known = True
         return response
 
@@ -270,6 +270,9 @@ def unreachable(host: str, error: Exception, known: bool = False) -> ApiError:
     """The error for an API server from which no answer came; `known`: others did."""
     reason: Any = getattr(error, "reason", None) or error
     reason = getattr(reason, "reason", None) or reason
+    if _malformed(error) or _malformed(reason):
+        what, hint = "its address or a header is malformed", "Check host, the credentials and impersonate_user"
+        return ApiError(f"the request cannot be sent: {what}", status=UNREACHABLE, path=host, hint=hint)
     text = " ".join(str(reason).split())
     hint = (
         "It has answered before: run again when it is back" if known else "Check the address, the network and the proxy"
@@ -287,3 +290,8 @@ def unreachable(host: str, error: Exception, known: bool = False) -> ApiError:
     elif ": " in text and "(host=" in text:
         text = text.rsplit(": ", 1)[-1]
     return ApiError(f"the API server cannot be reached: {text}", status=UNREACHABLE, path=host, hint=hint)
+
+
+def _malformed(error: Exception) -> bool:
+    """Whether nothing could be sent. Such an error may quote a header: neither its text nor its traceback is shown."""
+    return isinstance(error, ValueError) and not isinstance(error, (OSError, urllib3.exceptions.HTTPError))

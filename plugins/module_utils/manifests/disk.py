@@ -20,10 +20,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import AmbientError
+from .files import load_json, make_folder, refuse_no_file
+from .place import LIST_FILE, STAGING, refuse_place
 
-# Without the suffix of a manifest: Argo CD and kubectl read hidden files as well.
-LIST_FILE = ".alauda.ambient.files"
-_STAGING = ".alauda.ambient.staging"
 _JOURNAL = "journal"
 _ACCESS = "Check the path, its permissions and the space on the disk, then render again: the old files are in place"
 
@@ -49,16 +48,18 @@ class _Step:
 def foresee_tree(dest: Path, files: Mapping[str, str]) -> Change:
     """What `write_tree` would do."""
     with _told(dest):
+        refuse_place(dest, files)
         return _compare(_Disk(dest), files)
 
 
 def write_tree(dest: Path, files: Mapping[str, str]) -> Change:
     """Make the tree hold these files: only what differs is written, only what we once wrote is removed.
 
-    A file that somebody else put where one of ours belongs is an AmbientError, and so is another write of the same
-    tree at the same time. After any AmbientError the tree is as it was.
+    AmbientError for a file that somebody else put where one of ours belongs, for another write of the same tree at the
+    same time, and for a place where no tree belongs; the tree is as it was then.
     """
     with _told(dest):
+        refuse_place(dest, files)
         if _same(_Disk(dest), files):
             return Change((), ())
         made = _make_directories(dest)
@@ -92,6 +93,7 @@ class _Disk:
         """What a file holds, None where there is none."""
         place = self._old.get(path, self.dest / path)
         try:
+            refuse_no_file(place or self.dest)
             return None if place is None else place.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -106,18 +108,15 @@ class _Disk:
         if text is None:
             return set()
         try:
-            listed = {str(path) for path in json.loads(text)["files"]}
-        except (ValueError, KeyError, TypeError) as error:
-            raise AmbientError(
-                "the list of our own files cannot be read",
-                path=str(self.dest / LIST_FILE),
-                hint="Restore it, or render into an empty directory",
-            ) from error
+            listed = {str(path) for path in load_json(text.decode(), "")["files"]}
+        except (AmbientError, ValueError, KeyError, TypeError) as error:
+            what, hint = "the list of our own files cannot be read", "Restore it, or render into an empty directory"
+            raise AmbientError(what, path=str(self.dest / LIST_FILE), hint=hint) from error
         return {path for path in listed if _inside(path)}
 
 
 def _same(disk: _Disk, files: Mapping[str, str]) -> bool:
-    if (disk.dest / _STAGING).exists():
+    if (disk.dest / STAGING).exists():
         return False
     change = _compare(disk, files)
     return not change.written and not change.removed and disk.read(LIST_FILE) == _list_of(files)
@@ -147,7 +146,7 @@ def _compare(disk: _Disk, files: Mapping[str, str]) -> Change:
 
 
 def _write(disk: _Disk, files: Mapping[str, str], change: Change) -> None:
-    dest, staging = disk.dest, disk.dest / _STAGING
+    dest, staging = disk.dest, disk.dest / STAGING
     texts: dict[str, bytes] = {path: files[path].encode() for path in change.written}
     if disk.read(LIST_FILE) != _list_of(files):
         texts[LIST_FILE] = _list_of(files)
@@ -195,7 +194,7 @@ def _replace(dest: Path, step: _Step, *, new: bool) -> None:
 
 def _recover(dest: Path) -> None:
     """Take back what a write did that did not end."""
-    staging = dest / _STAGING
+    staging = dest / STAGING
     if not staging.is_dir():
         return
     for step in _journal(dest):
@@ -211,7 +210,7 @@ def _recover(dest: Path) -> None:
 
 
 def _journal(dest: Path) -> list[_Step]:
-    path = dest / _STAGING / _JOURNAL
+    path = dest / STAGING / _JOURNAL
     try:
         entries: list[dict[str, Any]] = json.loads(path.read_bytes())
         return [step for step in (_Step(**entry) for entry in entries) if _inside(step.path)]
@@ -230,11 +229,11 @@ def _inside(path: str) -> bool:
 
 
 def _staged(dest: Path, step: _Step) -> Path:
-    return dest / _STAGING / f"{step.number}.new"
+    return dest / STAGING / f"{step.number}.new"
 
 
 def _kept(dest: Path, step: _Step) -> Path:
-    return dest / _STAGING / f"{step.number}.old"
+    return dest / STAGING / f"{step.number}.old"
 
 
 def _list_of(files: Mapping[str, str]) -> bytes:
@@ -261,7 +260,7 @@ def _make_directories(path: Path) -> list[Path]:
     missing.reverse()
     try:
         for directory in missing:
-            directory.mkdir(exist_ok=True)
+            make_folder(directory)
     except OSError:
         _drop_empty(missing)
         raise

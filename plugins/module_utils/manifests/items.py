@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from typing import Any
 
 from ..errors import AmbientError
 from . import yaml
-from .files import read_text, would_write, write_if_changed
+from .files import files_below, load_json, read_text, would_write, write_if_changed
 from .identity import Identity, Object
 from .normal import normal
 from .waves import sort_key, wave_of
@@ -28,6 +27,7 @@ _LONGEST_NAME = 253
 _SUFFIXES = (".json", ".yaml", ".yml")
 _ROLE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
 _ROLE_HINT = "Role files are written by the roles: run them again"
+_NO_OBJECT = "Put a manifest in it, or leave the path out"
 _NAME_HINT = "Letters, digits, '-', '_' and '.', the first and the last a letter or a digit"
 
 
@@ -83,16 +83,16 @@ def load_items(
 
     Manifests belong to no role: `inventory` takes its place. It counts among the roles where a manifest file was read
     or `objects` was given, even if empty. Raises AmbientError with the file and the place in it for anything that is
-    no set of objects, and where one manager would have two says about one object.
+    no set of objects, for a path under which there is no object (a role's file may be without), and where one manager
+    would have two says about one object.
     """
     _refuse_bad_role(inventory, "must be the name of an inventory", path="inventory", hint=_NAME_HINT)
     items: list[Item] = []
     roles: set[str] = set()
     for path in paths:
-        for file in _files(Path(path).expanduser()):
-            for role, found in _load_file(file, inventory):
-                roles.add(role)
-                items += found
+        for role, found in _load(Path(path).expanduser(), inventory):
+            roles.add(role)
+            items += found
     if objects is not None:
         roles.add(inventory)
         items += _manifests("objects", objects, inventory)
@@ -158,7 +158,7 @@ def _role_text(role: str, items: Iterable[Item]) -> str:
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    files = sorted(_below(path))
+    files = list(files_below(path, _SUFFIXES))
     if not files:
         raise AmbientError(
             f"holds no {', '.join(_SUFFIXES)} file", path=str(path), hint="Give a directory with manifests"
@@ -166,28 +166,26 @@ def _files(path: Path) -> list[Path]:
     return files
 
 
-def _below(path: Path) -> Iterator[Path]:
-    """The manifests in a directory and those in it. What is hidden is bookkeeping, such as render's list of files."""
+def _load(path: Path, inventory: str) -> Iterator[tuple[str, list[Item]]]:
+    """The items by role, of a file or of a directory. AmbientError where no object and no role's file is in it."""
+    found = False
+    for file in _files(path):
+        text = read_text(file)
+        if path.is_dir() and not text.strip():
+            # A comment would tell that somebody has emptied it. So looks a file whose writing has failed.
+            raise AmbientError("is empty", path=str(file), hint="Remove it, or say in a comment why it is empty")
+        for role, items in _load_file(file, text, inventory):
+            found = found or role is not None or bool(items)
+            yield role or inventory, items
+    if not found:
+        raise AmbientError("holds no object", path=str(path), hint=_NO_OBJECT)
 
-    def unreadable(error: OSError) -> None:
-        raise AmbientError(f"cannot be read: {error.strerror}", path=str(error.filename), hint="Give the right to it")
 
-    for folder, folders, names in os.walk(path, onerror=unreadable):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        files = (Path(folder, name) for name in names if not name.startswith("."))
-        yield from (file for file in files if file.suffix in _SUFFIXES and file.is_file())
-
-
-def _load_file(path: Path, inventory: str) -> Iterator[tuple[str, list[Item]]]:
-    """The items by role; a file without a document is one of manifests."""
-    text = read_text(path)
+def _load_file(path: Path, text: str, inventory: str) -> Iterator[tuple[str | None, list[Item]]]:
+    """The items by role, None for manifests; a file without a document is one of manifests."""
     if path.suffix == ".json":
-        try:
-            documents = [json.loads(text)]
-        except (ValueError, RecursionError) as error:
-            raise AmbientError(
-                f"not valid JSON: {error}", path=str(path), hint="Mend the file at that place"
-            ) from error
+        documents = [] if not text.strip() else [load_json(text, str(path))]
+        documents = [document for document in documents if document is not None]
     else:
         documents = list(yaml.load_all(text, str(path)))
     manifests: list[Any] = []
@@ -199,7 +197,7 @@ def _load_file(path: Path, inventory: str) -> Iterator[tuple[str, list[Item]]]:
         else:
             manifests.append(document)
     if manifests or not documents:
-        yield inventory, _manifests(str(path), manifests, inventory)
+        yield None, _manifests(str(path), manifests, inventory)
 
 
 def _refuse_bad_role(role: Any, message: str, *, path: str, hint: str) -> None:

@@ -77,14 +77,7 @@ def load_all(text: str, source: str = "") -> list[dict[str, Any]]:
 
     Raises AmbientError, with `source` as its path, where the text is no YAML or a document is no mapping.
     """
-    if yaml is None:
-        raise missing_library("PyYAML")
-    try:
-        documents = [document for document in yaml.load_all(text, Loader=_Loader) if document is not None]
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        template = "; if it is a template, render it first" if "{{" in text else ""
-        hint = f"Mend the file at that place{template}"
-        raise AmbientError(f"not valid YAML: {_one_line(error)}", path=source, hint=hint) from error
+    documents = [document for document in load_values(text, source) if document is not None]
     for number, document in enumerate(documents, 1):
         if not isinstance(document, dict):
             raise AmbientError(
@@ -93,6 +86,18 @@ def load_all(text: str, source: str = "") -> list[dict[str, Any]]:
                 hint="Every document is a mapping with apiVersion, kind and metadata",
             )
     return documents
+
+
+def load_values(text: str, source: str = "") -> list[Any]:
+    """The documents of a YAML text, whatever they are. AmbientError where it is no YAML or a key stands twice."""
+    if yaml is None:
+        raise missing_library("PyYAML")
+    try:
+        return list(yaml.load_all(text, Loader=_Loader))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        template = "; if it is a template, render it first" if "{{" in text else ""
+        hint = f"Mend the file at that place{template}"
+        raise AmbientError(f"not valid YAML: {_one_line(error)}", path=source, hint=hint) from error
 
 
 def dump(document: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import AmbientError
+from ..manifests.files import load_json, read_text
 
 Labels = Mapping[str, str]
 
@@ -84,6 +85,7 @@ class NamespaceFacts:
     policies: tuple[Policy, ...] = ()
 
 
+_FACTS = "mesh_facts writes it: run it again"
 P = TypeVar("P", Policy, Attached)
 
 
@@ -125,21 +127,15 @@ class Facts:
     def from_file(cls, path: str | Path) -> Facts:
         """What `mesh_facts` has written. AmbientError where it is no such file."""
         try:
-            data = json.loads(Path(path).expanduser().read_text(encoding="utf-8"))
+            data = load_json(read_text(Path(path).expanduser(), "Run mesh_facts first"), str(path), _FACTS)
             return cls(
                 {name: _namespace(each) for name, each in data["namespaces"].items()},
                 tuple(_policy(each) for each in data["root_policies"]),
                 tuple(Attached(**{**each, "targets": tuple(each["targets"])}) for each in data["attached"]),
                 tuple((namespace, name) for namespace, name in data["asleep"]),
             )
-        except OSError as error:
-            raise AmbientError(
-                f"cannot be read: {error.strerror}", path=str(path), hint="Run mesh_facts first"
-            ) from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise AmbientError(
-                f"holds no facts: {error}", path=str(path), hint="mesh_facts writes it: run it again"
-            ) from error
+            raise AmbientError(f"holds no facts: {error}", path=str(path), hint=_FACTS) from error
 
 
 def _namespace(data: Mapping[str, Any]) -> NamespaceFacts:

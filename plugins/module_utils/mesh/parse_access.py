@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ..errors import holds_password
 from .access_texts import wrong_host, wrong_method, wrong_path, wrong_text
 from .intents import Caller, CallerKind, Intent, Jwt, Target, TargetKind
 from .names import is_dns_label, is_dns_subdomain
@@ -166,6 +167,9 @@ def _jwt(reader: Reader, path: str, value: Any) -> Jwt | None:
         reader.error(path, "takes one of jwks_uri and jwks", "Write jwks_uri: https://id.example/keys")
     elif uri and not (isinstance(uri, str) and _URL.fullmatch(uri)):
         reader.error(f"{path}.jwks_uri", f"{shown(uri)} is not an address", "Write https://id.example/keys")
+    elif uri and holds_password(uri):
+        message = "holds a user or a password, which all would see who may read the policy"
+        reader.error(f"{path}.jwks_uri", message, "Serve the public keys without a login, or give them as jwks")
     elif keys_text:
         _check_keys(reader, f"{path}.jwks", keys_text)
     _refuse_nothing(reader, path, value, _NARROWING_TOKENS)

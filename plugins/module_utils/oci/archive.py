@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import AmbientError
+from ..manifests.files import refuse_no_file
 from . import tar
 from .digest import copy_stream
 
@@ -190,6 +191,7 @@ def _open_tar(file: t.IO[bytes], path: Path) -> tarfile.TarFile:
 
 def _open_plain(path: Path) -> t.IO[bytes]:
     """The archive uncompressed: itself, or a temporary file that goes when it is closed."""
+    refuse_no_file(path)
     with path.open("rb") as file:
         magic = file.read(6)
     if magic.startswith(_ZSTD):

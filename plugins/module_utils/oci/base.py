@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import AmbientError
+from ..manifests.files import read_bytes, refuse_no_file
 from . import layout as oci
 from . import tar
 from .archive import Archive, layer_entries
@@ -89,7 +90,7 @@ class LayoutBase:
         manifest_blob, manifest = oci.read_manifest(path, platform)
         try:
             config_blob = oci.descriptor(manifest["config"], path)
-            image = json.loads(self._blob_path(config_blob).read_bytes())
+            image = json.loads(read_bytes(self._blob_path(config_blob)))
             diff_ids = list(image["rootfs"]["diff_ids"])
             layers = [(oci.descriptor(entry, path), str(entry["mediaType"])) for entry in manifest["layers"]]
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -113,6 +114,7 @@ class LayoutBase:
     def _copier(self, blob: Blob) -> t.Callable[[Write], None]:
         def copy(write: Write) -> None:
             path = self._blob_path(blob)
+            refuse_no_file(path)
             with contextlib.closing(path.open("rb")) as file:
                 for chunk in iter(lambda: file.read(1 << 20), b""):
                     write(chunk)

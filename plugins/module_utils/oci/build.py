@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import typing as t
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..errors import AmbientError
 from . import layout as oci
@@ -43,7 +45,9 @@ class Builder:
         self._layouts = [Layout(request.dest) for request in requests]
         known = {} if force else {name: item for layout in self._layouts for name, item in layout.state.sources.items()}
         self._hashes = Hashes(known)
-        self._inputs = Inputs(self._hashes, fetch)
+        # It goes with this object.
+        self._aside = None if write else tempfile.TemporaryDirectory(prefix="ambient-downloads-")
+        self._inputs = Inputs(self._hashes, fetch, Path(self._aside.name) if self._aside else None)
         self._write = write
         self._made: dict[str, Layer] = {}
         for layout in self._layouts:

@@ -9,7 +9,7 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
-from ..errors import AmbientError
+from ..errors import AmbientError, holds_password
 
 _KEYS = ("base", "files", "user", "entrypoint", "cmd", "env", "labels", "workdir", "platform")
 _FILE_KEYS = ("source", "content", "directory", "target", "mode")
@@ -167,7 +167,19 @@ def _words(value: object, where: str) -> tuple[str, ...]:
 def _texts(value: object, where: str) -> dict[str, str]:
     if value is None:
         return {}
-    return {key: _text(item, f"{where}.{key}") for key, item in _mapping(value, where, None).items()}
+    texts = {key: _text(item, f"{where}.{key}") for key, item in _mapping(value, where, None).items()}
+    for key, text in texts.items():
+        refuse_password(text, f"{where}.{key}")
+    return texts
+
+
+def refuse_password(text: str, where: str) -> None:
+    """AmbientError for a URL with a password in it: whoever can pull the image could read it."""
+    if holds_password(text):
+        hint = "Leave user and password out"
+        raise AmbientError(
+            "holds a URL with a user and a password, and would stand in the image", path=where, hint=hint
+        )
 
 
 def _list(value: object, where: str) -> list[object]:

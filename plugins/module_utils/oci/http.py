@@ -9,6 +9,7 @@ import urllib.error
 
 from ansible.module_utils.urls import open_url
 
+from ..errors import why_no_answer
 from .registry import Answer
 
 
@@ -19,5 +20,5 @@ def ask(method: str, url: str, headers: t.Mapping[str, str]) -> Answer:
     except urllib.error.HTTPError as error:
         return Answer(error.code, {name.lower(): value for name, value in error.headers.items()})
     except Exception as error:
-        return Answer(0, {}, reason=str(getattr(error, "reason", error)))
+        return Answer(0, {}, reason=why_no_answer(error))
     return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, response.read())

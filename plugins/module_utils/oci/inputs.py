@@ -26,11 +26,15 @@ class Request:
 
 
 class Inputs:
-    """Resolves requests; images with the same root file system archive get the same base."""
+    """Resolves requests; images with the same root file system archive get the same base.
 
-    def __init__(self, hashes: Hashes, fetch: Fetch) -> None:
+    aside: where downloads go, if not beside the layouts.
+    """
+
+    def __init__(self, hashes: Hashes, fetch: Fetch, aside: Path | None = None) -> None:
         self._hashes = hashes
         self._fetch = fetch
+        self._aside = aside
         self._archives: dict[str, ArchiveBase] = {}
 
     def resolve(self, request: Request) -> tuple[BaseImage, dict[str, Source]]:
@@ -48,7 +52,7 @@ class Inputs:
                 path=definition.origin,
                 hint="Leave it out, or correct its name",
             )
-        resolver = Sources(self._hashes, request.dest.parent / ".downloads", self._fetch)
+        resolver = Sources(self._hashes, request.dest.parent / ".downloads", self._fetch, self._aside)
         sources = {name: resolver.resolve(request.sources[name], f"sources.{name}") for name in sorted(in_files)}
         return self._base(base, request, resolver), sources
 

@@ -19,6 +19,7 @@ import typing as t
 from pathlib import Path
 
 from ..errors import AmbientError
+from ..manifests.files import load_json, make_folder, read_text, refuse_no_file
 from .digest import Blob, Stamp, canonical_json, sha256_file
 from .sources import Known
 
@@ -42,6 +43,7 @@ class State:
         self.files: dict[str, Stamp] = {}
         self.sources: dict[str, Known] = {}
         try:
+            refuse_no_file(path)
             data = json.loads(path.read_bytes())
             if data["format"] != _STATE_FORMAT:
                 return
@@ -99,7 +101,7 @@ class Layout:
         """Keep other builds of this layout out, and leave nothing half-written behind."""
         self._refuse_foreign()
         blobs = self.path / "blobs" / "sha256"
-        blobs.mkdir(parents=True, exist_ok=True)
+        make_folder(blobs)
         handle = os.open(self.path, os.O_RDONLY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
@@ -159,6 +161,7 @@ class Layout:
     def index(self) -> bytes:
         """The bytes of index.json, empty where there is none."""
         try:
+            refuse_no_file(self.path / "index.json")
             return (self.path / "index.json").read_bytes()
         except OSError:
             return b""
@@ -242,12 +245,14 @@ def _fits(entry: t.Any, platform: str) -> bool:
 
 
 def _read_json(path: Path, layout: Path) -> dict[str, t.Any]:
+    if not os.path.lexists(path):
+        raise AmbientError(f"no OCI layout: {path.name} is missing", path=str(layout), hint=_BUILD)
     try:
-        data = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise AmbientError(f"no OCI layout: {path.name} is missing", path=str(layout), hint=_BUILD) from None
-    except (OSError, ValueError) as error:
-        raise AmbientError(f"broken OCI layout: {path.name} ({error})", path=str(layout), hint=_BUILD) from error
+        data = load_json(read_text(path), path.name)
+    except AmbientError as error:
+        raise AmbientError(
+            f"broken OCI layout: {path.name} ({error.message})", path=str(layout), hint=_BUILD
+        ) from error
     if not isinstance(data, dict):
         raise AmbientError(f"broken OCI layout: {path.name} is no mapping", path=str(layout))
     return data

@@ -13,7 +13,8 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import AmbientError
+from ..errors import AmbientError, why_no_answer
+from ..manifests.files import make_folder, refuse_no_file
 from .archive import Archive
 from .digest import Stamp, copy_stream, sha256_file
 
@@ -73,6 +74,7 @@ class Hashes:
         """Hash of a file or of an archive's member; raises AmbientError where it can't be read."""
         key = f"{path}::{member}" if member else str(path)
         try:
+            refuse_no_file(path)
             stamp = Stamp.of(path)
             if path.is_dir():
                 raise AmbientError("is a directory, a file is needed", path=str(path), hint="Give a file")
@@ -94,11 +96,16 @@ class Hashes:
 
 
 class Sources:
-    """Turns what was asked for into files, downloading where needed."""
+    """Turns what was asked for into files, downloading where needed.
 
-    def __init__(self, hashes: Hashes, downloads: Path, fetch: Fetch) -> None:
+    downloads: where they are kept.
+    aside: where those go that are not there yet, if that is another folder.
+    """
+
+    def __init__(self, hashes: Hashes, downloads: Path, fetch: Fetch, aside: Path | None = None) -> None:
         self._hashes = hashes
         self._downloads = downloads
+        self._aside = aside or downloads
         self._fetch = fetch
 
     def resolve(self, spec: SourceSpec, where: str) -> Source:
@@ -127,10 +134,12 @@ class Sources:
         """The file's place is named by its sha256, so that only a right one is ever found there."""
         if not wanted:
             raise AmbientError("a url needs its sha256", path=where, hint="Take it from who publishes the file")
-        path = self._downloads / wanted
-        if path.exists() and self._hashes.of(path).sha256 == wanted:
-            return path
-        self._downloads.mkdir(parents=True, exist_ok=True)
+        for folder in (self._downloads, self._aside):
+            path = folder / wanted
+            if path.exists() and self._hashes.of(path).sha256 == wanted:
+                return path
+        path = self._aside / wanted
+        make_folder(self._aside)
         part = path.with_name(f".{wanted}.{os.getpid()}")
         digest = hashlib.sha256()
         try:
@@ -152,8 +161,8 @@ class Sources:
             raise
         except Exception as error:
             raise AmbientError(
-                f"{url} can't be fetched ({error})", path=where, hint="Check the url, or give a path"
-            ) from error
+                f"{url} can't be fetched ({why_no_answer(error)})", path=where, hint="Check the url, or give a path"
+            ) from None
         finally:
             part.unlink(missing_ok=True)
         return path

@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import AmbientError
+from ..errors import all_without_userinfo
+from ..manifests.files import write_if_changed
 from .verdict import Checked, Outcome, outcome
 
 _WORDS: dict[Outcome, str] = {
@@ -67,15 +67,8 @@ def refusal(checked: Sequence[Checked]) -> str:
 
 
 def write(path: str, data: Mapping[str, Any]) -> None:
-    """Write report.json in one step."""
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-        temporary.replace(target)
-    except OSError as e:
-        raise AmbientError(f"the report cannot be written: {e.strerror}", path=path) from e
+    """Write report.json in one step. AmbientError where it cannot be written."""
+    write_if_changed(Path(path), json.dumps(all_without_userinfo(data), indent=2) + "\n")
 
 
 def _not_asked(checked: Sequence[Checked]) -> list[str]:

@@ -55,6 +55,17 @@ def test_good_values_pass() -> None:
     assert lines() == []
 
 
+def test_a_path_may_not_be_an_empty_text_unless_that_is_its_default() -> None:
+    specs = {"ambient_work_dir": {"type": "path"}, "ambient_list": {"type": "list", "elements": "path"}}
+    for empty in ("", " "):
+        found = problems(specs, {"ambient_work_dir": empty, "ambient_list": ["a", empty]})
+        assert [str(error) for error in found] == [
+            "ambient_list[1]: is empty. Give a path, or take the variable out",
+            "ambient_work_dir: is empty. Give a path, or take the variable out",
+        ]
+    assert lines(ambient_dir="") == []
+
+
 def test_a_value_without_default_may_be_empty() -> None:
     assert lines(ambient_mesh=None) == []
 

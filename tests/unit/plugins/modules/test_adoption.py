@@ -59,11 +59,11 @@ def test_waves_of_others_are_told_before_and_after_the_namespaces(given: dict[st
         ({"batch_size": 0}, "batch_size: must be 1 or more. Say how many namespaces change at a time"),
         (
             {"plan": "/no/plan.json"},
-            "/no/plan.json: cannot be read: No such file or directory. Run apply in check mode",
+            "/no/plan.json: no such file. Run apply in check mode",
         ),
         (
             {"facts": "/no/facts.json"},
-            "/no/facts.json: cannot be read: No such file or directory. Run mesh_facts first",
+            "/no/facts.json: no such file. Run mesh_facts first",
         ),
         (
             {"mesh": {"namespaces": [{"name": "shop"}]}},
@@ -83,5 +83,6 @@ def test_an_error_is_told_exactly(given: dict[str, Any], change: dict[str, Any],
 def test_a_plan_that_is_none_is_refused(given: dict[str, Any], text: str) -> None:
     Path(given["plan"]).write_text(text)
     message = failure("adoption", **given)
-    assert message.startswith(f"{given['plan']}: is no report of apply: ")
+    what = "is no report of apply: " if text else "not valid JSON: "
+    assert message.startswith(f"{given['plan']}: {what}") and message.endswith("Run apply in check mode")
     assert message.endswith(". Run apply in check mode")

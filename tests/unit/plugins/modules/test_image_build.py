@@ -118,7 +118,7 @@ def unchanged(world: Path) -> float:
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"definition": "/no/image.yml"}, "/no/image.yml: can't be read (No such file or directory). Give the path"),
+        ({"definition": "/no/image.yml"}, "/no/image.yml: no such file. Give the path"),
         ({"ref": "Pilot"}, "images[0].ref: 'Pilot' is no repository. Give it as host/name, without tag and digest"),
         ({"ref": "ambient.local/pilot:1"}, "images[0].ref: 'ambient.local/pilot:1' is no repository"),
         ({"sources": {}}, "image.yml: the source 'program' is not given. Given: none"),
@@ -140,9 +140,28 @@ def test_errors(world: Path, keys: dict[str, Any], message: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "url", ["https://me:hunter2@git.example/x", "https://hunter2@git.example", "ssh://me:hunter2@a"]
+)
+def test_no_password_gets_into_an_image(world: Path, url: str) -> None:
+    said = "holds a URL with a user and a password, and would stand in the image. Leave user and password out"
+    assert failure("image_build", images=[image(world, labels={"a": url})]) == f"images[0].labels.a: {said}"
+    for key in ("env", "labels"):
+        (world / "image.yml").write_text(f"{DEFINITION}{key}:\n  A: {url}\n")
+        assert failure("image_build", images=[image(world)]) == f"{world}/image.yml: {key}.A: {said}"
+
+
+def test_a_user_of_ssh_and_a_mail_address_are_no_password(world: Path) -> None:
+    labels = {"source": "ssh://git@git.example/x", "mail": "mailto:a@b.example", "base": "a.example/b:1@sha256:ab"}
+    assert "failed" not in run_module("image_build", images=[image(world, labels=labels)])
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("files: [", "image.yml: not valid YAML (while parsing a flow node"),
+        ("files: [", "image.yml: not valid YAML: did not find expected node content, line 2"),
+        ("base: scratch\nbase: scratch\n", "image.yml: not valid YAML: the key 'base' stands twice, line 2"),
+        ("env:\n  A: b\n  A: c\n", "image.yml: not valid YAML: the key 'A' stands twice, line 3"),
+        ("base: scratch\n---\nbase: scratch\n", "image.yml: holds 2 YAML documents"),
         ("", "image.yml: must be a mapping, not nothing"),
         ("files:\n  - target: /a\n    mode: 0755\n    source: x", "image.yml: files[0].mode: 493 is no file mode"),
         ("\xff", "image.yml: must be a mapping, not text"),

@@ -136,7 +136,7 @@ _CALL = {"query": "can", "from": "shop/web", "to": "shop/cart"}
         ({"query": "matrix", "from": None, "to": None, "port": 81}, "port: no Service has port 81. Known: 80"),
         ({"query": "matrix", "from": None, "to": None, "port": -1}, "port: -1 is no port. "),
         ({"query": "matrix", "from": None, "to": None, "namespace": ""}, "namespace: is empty. Name one, or leave it"),
-        ({"tree": [""]}, "tree: an entry is empty. Name the files and directories of manifests"),
+        ({"tree": [""]}, "tree: is empty. Give a path, or leave the option out"),
     ],
     ids=lambda value: str(value)[:30],
 )
@@ -192,7 +192,7 @@ def test_manifests_that_say_nothing_are_told_as_such(tmp_path: Path) -> None:
     asked: dict[str, Any] = {"query": "matrix", "source": "tree", "tree": [str(file)]}
     hint = "Name manifests of Namespaces, Services, what makes their pods, and policies"
     file.write_text("")
-    assert failure("mesh_info", **asked) == f"{file}: holds no object. {hint}"
+    assert failure("mesh_info", **asked) == f"{file}: holds no object. Put a manifest in it, or leave the path out"
     metadata = {"name": "c", "namespace": "shop"}
     file.write_text(json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}))
     assert failure("mesh_info", **asked) == f"{file}: holds 1 object, none of which says who may call whom. {hint}"

@@ -65,7 +65,7 @@ def test_facts_and_the_trust_domain_count(tmp_path: Path) -> None:
         ),
         (
             {"mesh": {}, "facts": "/no/file"},
-            "/no/file: cannot be read: No such file or directory. Run mesh_facts first",
+            "/no/file: no such file. Run mesh_facts first",
         ),
     ],
 )

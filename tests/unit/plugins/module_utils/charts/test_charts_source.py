@@ -43,6 +43,19 @@ def test_charts_come_out_of_an_archive_once(tmp_path: Path) -> None:
     assert marker.exists()
 
 
+@pytest.mark.parametrize("userinfo", ["me:hunter2", "me:hunter2/x", "hunter2"])
+def test_a_repository_is_named_without_its_password(tmp_path: Path, userinfo: str) -> None:
+    repository = f"https://{userinfo}@charts.example"
+    helm = tmp_path / "bin/helm"
+    helm.parent.mkdir()
+    helm.write_text(f"#!/bin/sh\necho 'Error: looks like \"{repository}\" is no repository' >&2; exit 1\n")
+    helm.chmod(0o755)
+    charts = {"repository": repository, "sha256": dict.fromkeys(NAMES, "0" * 64)}
+    with pytest.raises(AmbientError, match=r"ambient_charts.repository: .*https://charts.example.* is no ") as found:
+        chart_dirs(charts, NAMES, "1.31.0", Helm(str(helm)), tmp_path / "cache")
+    assert "hunter2" not in str(found.value)
+
+
 def test_a_file_url_is_downloaded_and_checked(tmp_path: Path) -> None:
     archive = tmp_path / "istio.tar.gz"
     digest = archive_of(world.charts(tmp_path / "tree"), archive)

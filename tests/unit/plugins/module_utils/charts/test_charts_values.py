@@ -126,6 +126,7 @@ def test_an_unknown_platform_is_refused_with_the_list() -> None:
             Settings("1.31.0", images={"pilot": "istio/pilot:1.31.0"}),
             "ambient_images.pilot: 'istio/pilot:1.31.0' does not",
         ),
+        (Settings("1.31.0", hub="me:hunter2@registry.example/istio"), "ambient_hub: holds a user or a password. Leave"),
         (Settings("1.31.0", images={"pilto": REF}), "ambient_images.pilto: unknown image"),
         (Settings("1.31.0", user={"pilot": {}}), "ambient_values.pilot: unknown component"),
         (Settings("1.31.0", user={"cni": [1]}), "ambient_values.cni: must be a mapping of Helm values, not list"),  # type: ignore[dict-item]

@@ -43,6 +43,43 @@ def test_every_answer_has_a_message(status: int, body: bytes, text: str) -> None
     assert str(from_response(status, body, "x")).startswith(text)
 
 
+PIN = "hunter2"
+OF_SECRET = "PATCH /api/v1/namespaces/shop/secrets/s"
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "causes", "text"),
+    [
+        (
+            500,
+            "failed to create typed patch object (shop/s; /v1, Kind=Secret): .stringData.pin: expected string, "
+            f"got &value.valueUnstructured{{Value:{PIN}}}",
+            [],
+            "failed to create typed patch object, .stringData.pin. Mend that field",
+        ),
+        (
+            422,
+            f'Secret "s" is invalid: data[{PIN}]: Invalid value: "{PIN}": a valid config key must consist of',
+            [{"reason": "FieldValueInvalid", "field": "data", "message": f'Invalid value: "{PIN}": a valid'}],
+            "the API server refuses the Secret (422 Invalid): data",
+        ),
+        (400, f'admission webhook "w" denied the request: {PIN} is weak', [], 'admission webhook "w", denied the'),
+        (403, f'admission webhook "w" denied the request: {PIN} is weak', [], 'admission webhook "w", denied the'),
+        (400, f"Secret in version v1 cannot be handled: {PIN}", [], "its answer is not shown"),
+        (422, "field is immutable when `immutable` is set", [], "field is immutable when `immutable` is set. Delete"),
+    ],
+)
+def test_no_answer_about_a_secret_quotes_it(status: int, message: str, causes: list[object], text: str) -> None:
+    body = {"message": message, "reason": "Invalid", "details": {"causes": causes}}
+    error = from_response(status, json.dumps(body).encode(), OF_SECRET)
+    assert text in str(error) and PIN not in str(error) + repr(error.causes), error
+
+
+def test_what_is_no_value_of_a_secret_is_told() -> None:
+    body = {"message": 'secrets "s" is forbidden: User "me" cannot patch', "reason": "Forbidden"}
+    assert 'User "me" cannot patch' in str(from_response(403, json.dumps(body).encode(), OF_SECRET))
+
+
 @pytest.mark.parametrize(
     ("error", "text"),
     [
