@@ -130,6 +130,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.yaml import HAS_YAML, yaml_load
 
 from ..module_utils.errors import AmbientError
+from ..module_utils.modules import with_absolute_paths
 from ..module_utils.oci.build import Builder, Image
 from ..module_utils.oci.definition import Definition, parse_definition
 from ..module_utils.oci.inputs import Request
@@ -180,7 +181,7 @@ def request(image: dict[str, t.Any], where: str) -> Request:
             raise AmbientError("must be text", path=f"{where}.labels.{name}", hint="Quote it")
     return Request(
         definition=read_definition(image["definition"]),
-        dest=Path(image["dest"]).absolute(),
+        dest=Path(image["dest"]),
         sources={name: source_spec(value, f"{where}.sources.{name}") for name, value in image["sources"].items()},
         base=image["base"] or "",
         labels=image["labels"],
@@ -230,7 +231,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    options = module.params["images"]
+    options = with_absolute_paths(module).params["images"]
     try:
         requests = [request(image, f"images[{index}]") for index, image in enumerate(options)]
         builder = Builder(requests, fetch, write=not module.check_mode, force=module.params["force"])
