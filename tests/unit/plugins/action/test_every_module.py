@@ -108,9 +108,12 @@ def test_a_module_starts_where_the_user_typed(
     here.mkdir()
     monkeypatch.chdir(here)
     seen: list[str] = []
-    monkeypatch.setattr(
-        ActionBase, "_low_level_execute_command", lambda self, cmd, chdir=None: seen.append(str(chdir)) or {}
-    )
+
+    def run(self: ActionBase, cmd: str, chdir: str | None = None) -> dict[str, Any]:
+        seen.append(str(chdir))
+        return {}
+
+    monkeypatch.setattr(ActionBase, "_low_level_execute_command", run)
     action = action_of("render", {})
     action._connection.transport = transport
     action._low_level_execute_command("true")
