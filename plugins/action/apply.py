@@ -7,10 +7,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.alauda.ambient.plugins.plugin_utils.lines import show
-from ansible_collections.alauda.ambient.plugins.plugin_utils.progress import run_with_progress
+from ansible_collections.alauda.ambient.plugins.plugin_utils.progress import ProgressAction
 
 _BULK = ("created", "changed_objects", "failed_objects", "prune", "diff", "summary", "invocation")
 _FORESEEN = {"created": "to create", "changed": "to change", "deleted": "to delete", "released": "to release"}
@@ -18,23 +17,18 @@ _VERBS = {"created": "create", "changed": "change", "deleted": "delete", "releas
 _LISTED = 10
 
 
-class ActionModule(ActionBase):
+class ActionModule(ProgressAction):
     """The module of the same name, made readable."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """The result of the module; a failure is told in lines, its lists stand in the report file."""
-        variables = task_vars or {}
-        result: dict[str, Any] = super().run(tmp, variables)
-        if self._connection.transport == "local":
-            result.update(run_with_progress(self, variables))
-        else:
-            result.update(self._execute_module(task_vars=variables))
+        result = super().run(tmp, task_vars)
         display = Display()
         if result.get("failed"):
             lines = list(result.get("summary") or [])
         else:
             lines = told(result, foreseen=bool(self._task.check_mode), everything=display.verbosity > 0)
-        show(variables, lines)
+        show(task_vars or {}, lines)
         if result.get("failed") and display.verbosity == 0:
             for key in _BULK:
                 result.pop(key, None)

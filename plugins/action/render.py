@@ -6,24 +6,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
+from ansible_collections.alauda.ambient.plugins.plugin_utils.lines import show
+from ansible_collections.alauda.ambient.plugins.plugin_utils.module_action import ModuleAction
 
 
-class ActionModule(ActionBase):
+class ActionModule(ModuleAction):
     """The module of the same name, made readable."""
+
+    _supports_async = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """The result of the module, unchanged."""
-        variables = task_vars or {}
-        result: dict[str, Any] = super().run(tmp, variables)
-        result.update(self._execute_module(task_vars=variables))
+        result = super().run(tmp, task_vars)
         if not result.get("failed"):
             written, removed = len(result["written"]), len(result["removed"])
             if self._task.check_mode:
                 said = f"{written} files to write, {removed} to remove"
             else:
                 said = f"{written} files written, {removed} removed"
-            host = variables.get("inventory_hostname", "tree")
-            Display().display(f"{host}:\n  {said}; {result['objects']} manifests in {self._task.args.get('dest')}")
+            show(task_vars or {}, [f"{said}; {result['objects']} manifests in {result['dest']}"])
         return result

@@ -18,6 +18,8 @@ from ..module_utils.variables import CONNECTION, PREFIX, misspelt, mistaken, not
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 GIVEN = object()
+OPTIONS = {"roles", "extra", "whole_play"}
+EVERYTHING = {"all", "untagged"}  # the tags that stand for tasks without tags
 Specs = dict[str, dict[str, Any]]
 
 
@@ -32,6 +34,7 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         given = task_vars or {}
         try:
+            self._refuse_tags(given)
             roles = self._list("roles")
             specs = _specs(roles)
             known = set(_specs(path.parts[-3] for path in ROLES.glob("*/meta/argument_specs.yml")))
@@ -50,11 +53,27 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail("\n".join(map(str, wrong)))
         return {**result, "changed": False, "checked": sorted(values)}
 
+    def _refuse_tags(self, given: Mapping[str, Any]) -> None:
+        """Refuse tags that leave of the play only this task. A play that was given tags may be left out by them."""
+        if not self._task.args.get("whole_play") or set(self._task.tags) - {"always"}:
+            return
+        run, skip = given.get("ansible_run_tags") or ["all"], given.get("ansible_skip_tags") or []
+        if EVERYTHING.intersection(run) and not EVERYTHING.intersection(skip):
+            return
+        words = [f"--tags {','.join(sorted(run))}"] if list(run) != ["all"] else []
+        words += [f"--skip-tags {','.join(sorted(skip))}"] if skip else []
+        raise AmbientError(
+            "leaves nothing to do, for the playbook has no tags and runs as a whole",
+            path=" ".join(words),
+            hint="Leave it out. For a part, set variables with -e or use a single role of the collection",
+        )
+
     def _list(self, option: str) -> list[str]:
         found = self._task.args.get(option)
-        if not isinstance(found, list) or set(self._task.args) - {"roles", "extra"}:
+        if not isinstance(found, list) or set(self._task.args) - OPTIONS:
             raise AmbientError(
-                "takes a list of names, beside it only roles", path=f"alauda.ambient.variables: {option}"
+                f"takes a list of names; the options are {', '.join(sorted(OPTIONS))}",
+                path=f"alauda.ambient.variables: {option}",
             )
         return found
 

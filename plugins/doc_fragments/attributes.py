@@ -56,7 +56,9 @@ attributes:
 options: {}
 attributes:
   action_group:
-    description: Use C(group/alauda.ambient.ambient) in C(module_defaults) to set the connection once.
+    description:
+      - Use C(group/alauda.ambient.ambient) in C(module_defaults) to set the connection once. The host's variables,
+        such as C(ambient_context), serve as well.
     support: full
     membership:
       - alauda.ambient.ambient

@@ -14,16 +14,20 @@ options:
     description:
       - Path of a kubeconfig, or its content as a dictionary. Several paths are separated by C(:).
       - Without it, and without O(host), the pod's own account is used inside a cluster, else C(~/.kube/config).
-      - E(K8S_AUTH_KUBECONFIG) serves where the option is not set.
+      - Where the task does not set it, the host's variable C(ambient_kubeconfig) serves, and E(K8S_AUTH_KUBECONFIG)
+        after that. The same holds for the other options.
     type: raw
   context:
-    description: The context in the kubeconfig. E(K8S_AUTH_CONTEXT) serves where the option is not set.
+    description:
+      - The context in the kubeconfig. C(ambient_context) and E(K8S_AUTH_CONTEXT) serve where the option is not set.
+      - A task that sets another O(kubeconfig) than C(ambient_kubeconfig) must set it where the host has
+        C(ambient_context).
     type: str
   host:
-    description: The URL of the API server. E(K8S_AUTH_HOST) serves where the option is not set.
+    description: The URL of the API server. C(ambient_host) and E(K8S_AUTH_HOST) serve where the option is not set.
     type: str
   api_key:
-    description: The bearer token. E(K8S_AUTH_API_KEY) serves where the option is not set.
+    description: The bearer token. C(ambient_api_key) and E(K8S_AUTH_API_KEY) serve where the option is not set.
     type: str
   username:
     description: The user name for an API server or proxy with basic authentication.
@@ -70,10 +74,14 @@ options:
     description: Whether the library may save refreshed tokens in the kubeconfig.
     type: bool
   impersonate_user:
-    description: The user to act as. E(K8S_AUTH_IMPERSONATE_USER) serves where the option is not set.
+    description:
+      - The user to act as. C(ambient_impersonate_user) and E(K8S_AUTH_IMPERSONATE_USER) serve where the option is not
+        set.
     type: str
   impersonate_groups:
-    description: The groups to act as. E(K8S_AUTH_IMPERSONATE_GROUPS) serves where the option is not set.
+    description:
+      - The groups to act as. C(ambient_impersonate_groups) and E(K8S_AUTH_IMPERSONATE_GROUPS) serve where the option is
+        not set.
     type: list
     elements: str
 """

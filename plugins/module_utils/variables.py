@@ -12,7 +12,7 @@ from typing import Any
 from .errors import AmbientError
 
 PREFIX = "ambient_"
-# The playbooks hand these to the option of the same name of every module that talks to a cluster.
+# Every module that talks to a cluster takes these for the option of the same name; its action plugin sees to it.
 CONNECTION = (
     "kubeconfig",
     "context",

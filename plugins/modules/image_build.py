@@ -129,7 +129,7 @@ from pathlib import Path
 from ..module_utils.errors import AmbientError
 from ..module_utils.manifests import yaml
 from ..module_utils.manifests.files import read_text
-from ..module_utils.modules import Module
+from ..module_utils.modules import Module, with_absolute_paths
 from ..module_utils.oci.build import Builder, Image
 from ..module_utils.oci.definition import Definition, parse_definition, refuse_password
 from ..module_utils.oci.inputs import Request
@@ -175,7 +175,7 @@ def request(image: dict[str, t.Any], where: str) -> Request:
         refuse_password(value, f"{where}.labels.{name}")
     return Request(
         definition=read_definition(image["definition"]),
-        dest=Path(image["dest"]).absolute(),
+        dest=Path(image["dest"]),
         sources={name: source_spec(value, f"{where}.sources.{name}") for name, value in image["sources"].items()},
         base=image["base"] or "",
         labels=image["labels"],
@@ -224,7 +224,7 @@ def main() -> None:
             "progress_file": {"type": "path"},
         },
     )
-    options = module.params["images"]
+    options = with_absolute_paths(module).params["images"]
     try:
         requests = [request(image, f"images[{index}]") for index, image in enumerate(options)]
         builder = Builder(requests, fetch, write=not module.check_mode, force=module.params["force"])

@@ -68,6 +68,10 @@ objects:
   description: How many manifests the tree holds.
   type: int
   returned: always
+dest:
+  description: The directory of the tree, absolute.
+  type: str
+  returned: always
 """
 
 import typing as t
@@ -97,6 +101,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         "written": list(change.written),
         "removed": list(change.removed),
         "objects": len(files) - 1,
+        "dest": params["dest"],
     }
     if module._diff:
         brief = module._verbosity == 0

@@ -28,6 +28,12 @@ options:
         and of any other that is given there a warning says that nothing looks at it. Not looked at without this option.
     type: list
     elements: str
+  whole_play:
+    description:
+      - Whether the play runs as a whole or not at all. Then C(--tags) and C(--skip-tags) that leave nothing of it but
+        this task are refused, unless the play itself was given tags. The task needs the tag V(always).
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""

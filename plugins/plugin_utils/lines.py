@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+
+from .module_action import ModuleAction
 
 
 def show(variables: Mapping[str, Any], lines: Iterable[str]) -> None:
@@ -18,18 +19,17 @@ def show(variables: Mapping[str, Any], lines: Iterable[str]) -> None:
         Display().display("\n".join([f"{variables.get('inventory_hostname', 'cluster')}:", *indented]))
 
 
-class LinesAction(ActionBase):
+class LinesAction(ModuleAction):
     """Runs the module of the same name, then prints the lines of its `summary`."""
 
     _requires_connection = False
+    _supports_async = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """The result of the module, unchanged."""
-        variables = task_vars or {}
-        result: dict[str, Any] = super().run(tmp, variables)
-        result.update(self._execute_module(task_vars=variables))
+        result = super().run(tmp, task_vars)
         if self.is_to_show():
-            show(variables, result.get("summary") or [])
+            show(task_vars or {}, result.get("summary") or [])
         return result
 
     def is_to_show(self) -> bool:

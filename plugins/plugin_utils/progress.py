@@ -12,42 +12,34 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+
+from .module_action import ModuleAction
 
 QUICK = 3.0  # seconds in which nothing is printed: a quick task needs no progress
 QUIET = 5.0  # seconds without news after which the last line is shown again
 
 
-def run_with_progress(action: ActionBase, task_vars: Mapping[str, Any]) -> dict[str, Any]:
-    """Run the action's own module with the option `progress_file`, and print what it writes there."""
-    handle, path = tempfile.mkstemp(prefix="ambient-progress-")
-    os.close(handle)
-    ended = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(Path(path), ended), daemon=True)
-    watcher.start()
-    try:
-        result: dict[str, Any] = action._execute_module(
-            module_args={**action._task.args, "progress_file": path}, task_vars=task_vars
-        )
-    finally:
-        ended.set()
-        watcher.join(timeout=2)
-        Path(path).unlink()
-    return result
-
-
-class ProgressAction(ActionBase):
+class ProgressAction(ModuleAction):
     """Runs the module of the same name, and shows what it is doing."""
 
-    _supports_check_mode = True
     _supports_async = False
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The result of the module, unchanged."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        result.update(run_with_progress(self, task_vars or {}))
-        return result
+    def execute(self, variables: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+        """Run the module with the option `progress_file`, and print what it writes there."""
+        if self._connection.transport != "local":  # the file would lie elsewhere
+            return super().execute(variables, **more)
+        handle, path = tempfile.mkstemp(prefix="ambient-progress-")
+        os.close(handle)
+        ended = threading.Event()
+        watcher = threading.Thread(target=_watch, args=(Path(path), ended), daemon=True)
+        watcher.start()
+        try:
+            return super().execute(variables, progress_file=path, **more)
+        finally:
+            ended.set()
+            watcher.join(timeout=2)
+            Path(path).unlink()
 
 
 def _watch(path: Path, ended: threading.Event) -> None:

@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 import variables
 import yaml
-from ansible_collections.alauda.ambient.plugins.module_utils.variables import CONNECTION
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 MODULES = sorted((CHECKOUT / "plugins/modules").glob("*.py"))
-PLAYBOOKS = sorted(path for path in (CHECKOUT / "playbooks").glob("*.yml") if path.stem != "cluster")
+PLAYBOOKS = sorted((CHECKOUT / "playbooks").glob("*.yml"))
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)(?:#[^)]*)?\)")
 
 
@@ -64,17 +63,22 @@ def test_every_variable_carries_the_prefix_of_the_collection_or_of_its_role() ->
     assert strangers == []
 
 
-@pytest.mark.parametrize("playbook", ["site", "check", "verify", "uninstall"])
-def test_playbook_hands_the_connection_to_every_module(playbook: str) -> None:
-    play = yaml.safe_load((CHECKOUT / f"playbooks/{playbook}.yml").read_text())[0]
-    given = play["module_defaults"]["group/alauda.ambient.ambient"]
-    assert given == {name: f"{{{{ ambient_{name} | default(omit) }}}}" for name in CONNECTION}
-
-
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: path.stem)
-def test_playbook_first_looks_whether_the_variables_are_understood(path: Path) -> None:
+def test_playbook_cannot_be_green_without_a_look(path: Path) -> None:
     for play in yaml.safe_load(path.read_text()):
-        assert "alauda.ambient.variables" in (play.get("pre_tasks") or play["tasks"])[0]
+        pattern = ", 'localhost'" if path.stem == "cluster" else ""
+        assert play["hosts"] == f"{{{{ lookup('alauda.ambient.hosts'{pattern}) }}}}"
+        first = (play.get("pre_tasks") or play["tasks"])[0]
+        assert first["alauda.ambient.variables"]["whole_play"] is True
+        assert first["tags"] == ["always"]
+        others = [*play.get("pre_tasks", []), *play["tasks"]][1:]
+        assert not [task for task in [play, *others] if "tags" in task]
+
+
+def test_every_command_of_a_document_names_an_inventory() -> None:
+    for path in project_files("*.md", "docs/*.yaml", "plugins/*.py"):
+        lines = [line for line in path.read_text().splitlines() if re.search("ansible-playbook .*alauda.ambient", line)]
+        assert [line for line in lines if not re.search("ansible-playbook .*-i ", line)] == [], path
 
 
 def test_links_between_documents_lead_somewhere() -> None:

@@ -26,7 +26,17 @@ HEAD = """\
 # Variables
 
 One inventory host is one cluster; these are its variables.
+Relative paths start in the directory where `ansible-playbook` is typed.
 """
+WAY = """\
+Every module of the collection that talks to a cluster reads these variables of its host: in a playbook, in a role,
+and in a task of yours. What the task says goes first, then `module_defaults`, then these variables, then
+`K8S_AUTH_*`. An empty text says nothing.
+
+A task that sets another `kubeconfig` or `host` takes none of these variables, and one that sets another `context`
+takes only `ambient_kubeconfig`. A task that sets another `kubeconfig` and no `context` while the host has
+`ambient_context` is refused, because nobody can know which cluster is meant. Where the task or these variables name a
+cluster, `K8S_AUTH_*` give neither another address nor other credentials."""
 
 
 @dataclass
@@ -107,7 +117,7 @@ def suboptions(options: Mapping[str, Any], depth: int = 0) -> Iterator[str]:
 def connection() -> list[str]:
     """The variables that say how to reach the cluster, with what the modules' shared documentation says of them."""
     options = yaml.safe_load(AuthDocumentation.DOCUMENTATION)["options"]
-    lines = ["## The way to the cluster", ""]
+    lines = ["## The way to the cluster", "", WAY, ""]
     for name in CONNECTION:
         lines.append(f"- `{PREFIX}{name}` ({kind(options[name])}): {description(options[name])}")
     return [*lines, ""]

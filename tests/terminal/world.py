@@ -95,21 +95,25 @@ class Outcome:
         return [line for line in self.text.splitlines() if line.startswith("[ERROR]: ")]
 
 
+def environment(folder: Path) -> dict[str, str]:
+    """That of a person whose home is the folder, with an ansible.cfg there."""
+    return {
+        "HOME": str(folder),
+        "PATH": f"{CHECKOUT / '.venv/bin'}:{os.environ['PATH']}",
+        "LC_ALL": "C.UTF-8",
+        "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
+        "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".cache/collections"),
+    }
+
+
 def play(world: World, playbook: str, variables: Mapping[str, Any], *options: str) -> Outcome:
     """Run a playbook as a person does who has no checkout: with an inventory and variables of their own."""
     world.file("ansible.cfg", "")
-    environment = {
-        "HOME": str(world.folder),
-        "PATH": f"{CHECKOUT / '.venv/bin'}:{os.environ['PATH']}",
-        "LC_ALL": "C.UTF-8",
-        "ANSIBLE_CONFIG": str(world.folder / "ansible.cfg"),
-        "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".cache/collections"),
-    }
     given = world.file("variables.json", json.dumps(variables))
     result = subprocess.run(
         ["ansible-playbook", "-i", world.file("hosts.yml", INVENTORY), playbook, "-e", f"@{given}", *options],
         cwd=world.folder,
-        env=environment,
+        env=environment(world.folder),
         capture_output=True,
         text=True,
         timeout=180,

@@ -15,6 +15,7 @@ from ansible_collections.kubernetes.core.plugins.module_utils.args_common import
 from ansible_collections.kubernetes.core.plugins.module_utils.k8s import client as core
 
 from ..errors import AmbientError, missing_library
+from ..manifests.files import is_path
 from .client import Client
 from .credentials import credentials_of, heard, refuse_bad_header, why_unusable
 from .transport import Session, Transport
@@ -87,11 +88,6 @@ def _session(options: Mapping[str, Any]) -> Session:
         return result
 
     return Session(api_client.rest_client.pool_manager, configuration.host, headers, api_client)
-
-
-def is_path(value: Any) -> bool:
-    """Whether the value of an option is the path of a file, and not what belongs into one."""
-    return isinstance(value, str) and "\n" not in value and not value.lstrip().startswith(("{", "-----BEGIN"))
 
 
 def _refuse_no_address(name: str, value: Any) -> None:

@@ -165,3 +165,8 @@ def _second(text: str) -> str:
         else:
             last = token
     return ""
+
+
+def is_path(value: Any) -> bool:
+    """Whether the value of an option is the path of a file, and not what belongs into one."""
+    return isinstance(value, str) and "\n" not in value and not value.lstrip().startswith(("{", "-----BEGIN"))

@@ -18,7 +18,7 @@ PLUGINS = Path(__file__).resolve().parents[4] / "plugins"
 MODULES = sorted(path.stem for path in (PLUGINS / "modules").glob("*.py") if path.stem not in ("__init__", "variables"))
 # Paths that are read, and those that are for what travels between steps, which check mode writes as well.
 READ = {"kubeconfig", "ca_cert", "client_cert", "client_key", "files", "tree", "facts", "manifests", "plan", "layout"}
-READ |= {"definition", "directory", "images_file"}
+READ |= {"definition", "directory", "followed_by", "images_file"}
 BETWEEN_STEPS = {"work_dir", "cache_dir", "progress_file"}
 # Check mode leaves these as they are: test_check_mode.py and the tests of the modules show it.
 WRITTEN = {

@@ -49,8 +49,8 @@ def index() -> str:
     return f"""{LICENCE}
 # All checks
 
-`ansible-playbook alauda.ambient.check` runs the phases `pre`, `namespaces` and `policies`, and only reads. Others:
-`-e '{{"ambient_guard_phases": ["mesh"]}}'`. `ambient_guard_only` and `ambient_guard_skip` take codes and categories,
+`ansible-playbook -i hosts.yml alauda.ambient.check` runs the phases `pre`, `namespaces` and `policies`, and only reads.
+Others: `-e '{{"ambient_guard_phases": ["mesh"]}}'`. `ambient_guard_only` and `ambient_guard_skip` take codes and categories,
 `ambient_guard_fail_on` is `error`, `warning` or `never`, `ambient_guard_report` names a file for the report as JSON.
 `site.yml` runs those three phases before it changes anything, `uninstall.yml` the phase `uninstall`.
 
@@ -61,9 +61,10 @@ all errors (`ambient_guard_policies`). It works without a cluster, too, on manif
 rendered tree:
 
 ```sh
-ansible-playbook alauda.ambient.check -e ambient_check_tree=deploy/
+ansible-playbook -i hosts.yml alauda.ambient.check -e ambient_check_tree=deploy/
 ```
 
+Every playbook needs an inventory with a host, or fails; here, too, where no cluster is looked at.
 What a tree does not hold may be in the cluster, so that what is missing there is a warning at most.
 
 The title says what holds when the check passes. The severity is that of most of its findings.
