@@ -50,8 +50,9 @@ def index() -> str:
 # All checks
 
 `ansible-playbook -i hosts.yml alauda.ambient.check` runs the phases `pre`, `namespaces` and `policies`, and only reads.
-Others: `-e '{{"ambient_guard_phases": ["mesh"]}}'`. `ambient_guard_only` and `ambient_guard_skip` take codes and categories,
-`ambient_guard_fail_on` is `error`, `warning` or `never`, `ambient_guard_report` names a file for the report as JSON.
+Others: `-e '{{"ambient_guard_phases": ["mesh"]}}'`. `ambient_guard_only` and `ambient_guard_skip` take codes and
+categories, `ambient_guard_fail_on` is `error`, `warning` or `never`, `ambient_guard_report` names a file for the
+report as JSON.
 `site.yml` runs those three phases before it changes anything, `uninstall.yml` the phase `uninstall`.
 
 The phase `policies` looks at AuthorizationPolicies, routes and the labels of waypoints. In `site.yml` it sees them as
