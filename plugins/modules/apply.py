@@ -64,9 +64,9 @@ options:
     description:
       - Whether labels move traffic only to what is ready just then, and policies narrow (wave 70) only beside that,
         whichever run wrote it. Needed are istiod, the waypoints that the labels name, and istio-cni and ztunnel on each
-        node that runs pods of the namespace. What is rolling out is waited for, anything else refuses at once, and
-        nothing is written then. Leaving a waypoint or the mesh needs nothing.
-      - V(false) is for going back to what was before.
+        node that runs pods of the namespace. What is rolling out is waited for (not with O(wait=false)), anything else
+        refuses at once, and nothing is written then. Leaving a waypoint or the mesh needs nothing.
+      - V(false) is for going back to what was before. Then no Service has to be bound to its waypoint either.
     type: bool
     default: true
   followed_by:
@@ -231,7 +231,7 @@ from ..module_utils.kube.apply import Applier
 from ..module_utils.kube.conditions import WAIT_OPTIONS, parse, wait_for
 from ..module_utils.kube.connection import connect
 from ..module_utils.kube.delete import Remover
-from ..module_utils.kube.given import later_items, refuse_bad_options, settings_of
+from ..module_utils.kube.given import later_steps, refuse_bad_options, settings_of
 from ..module_utils.manifests.items import load_items
 from ..module_utils.modules import INVENTORY, MESH_NAME, Spec
 
@@ -268,7 +268,7 @@ def run(params: Mapping[str, t.Any], check: bool, diff: bool = False) -> list[Ou
     settings = settings_of(params, check, diff)
     conditions = parse(params["wait_for"] or [])
     listed = load_items(params["files"] or [], params["objects"], params["inventory"])
-    settings = replace(settings, ahead=later_items(params["followed_by"] or []))
+    settings = replace(settings, ahead=later_steps(params["followed_by"] or []))
     client = connect(params)
     if params["state"] == "absent":
         return Remover(client, settings, listed.items, listed.roles).run()

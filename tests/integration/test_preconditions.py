@@ -259,6 +259,158 @@ def test_a_new_namespace_has_no_traffic_to_move(apply: Apply, client: Client, na
     assert apply([whole])["counts"]["created"] == 1
 
 
+def dead_waypoint(client: Client, namespace: str, name: str = "waypoint") -> Object:
+    """A waypoint whose only pod crashes."""
+    gateway = ready_waypoint(client, namespace, name)
+    made_for = {f"{GATEWAY_API}/gateway-name": name}
+    endpoint_slice(client, namespace, name, False, **made_for)
+    status_of(client, live(client, deployment(namespace, name)), replicas=1, updatedReplicas=1)
+    crashing = {"phase": "Running", "containerStatuses": [container({"reason": "CrashLoopBackOff"})]}
+    found = pod(client, namespace, f"{name}-1", name, crashing)
+    found["metadata"]["labels"] |= made_for
+    client.apply(found, "tests", force=True)
+    return gateway
+
+
+def steps_of(tmp_path: Any, *steps: list[Entry]) -> list[str]:
+    """Files of later steps."""
+    files = []
+    for number, entries in enumerate(steps):
+        file = tmp_path / f"later-{number}.json"
+        file.write_text(json.dumps({"role": "tested", "items": entries}))
+        files.append(str(file))
+    return files
+
+
+def test_the_first_step_away_from_a_dead_waypoint_is_taken(
+    apply: Apply, client: Client, namespace: str, tmp_path: Any
+) -> None:
+    """Step 0 still has the old label; step 1 leads to another waypoint and narrows: each step is judged by its own."""
+    dead_waypoint(client, namespace, "a")
+    ready_waypoint(client, namespace, "b")
+    apply([through(namespace, "a")], require_ready=False, wait=False)
+    later = steps_of(tmp_path, [through(namespace, "b"), narrowing(namespace)])
+    opens = {"object": config_map(namespace, "opens"), "wave": 40}
+    assert apply([through(namespace, "a"), opens], followed_by=later, wait=False)["counts"]["created"] == 1
+
+
+def test_a_later_step_is_named_itself(apply: Apply, client: Client, namespace: str, tmp_path: Any) -> None:
+    unchanged = config_map(namespace, "kept")
+    apply([unchanged])
+    later = steps_of(tmp_path, [through(namespace)])
+    apply([unchanged, config_map(namespace, "gone")])
+    for entries in ([unchanged, {"object": config_map(namespace, "more"), "wave": 40}], []):
+        result = apply(entries, followed_by=later, prune=True, wait_timeout=1)
+        assert result["msg"].startswith(f"v1 Namespace {namespace}: is not changed, because waypoint"), result["msg"]
+        assert [entry["object"] for entry in result["failed_objects"]] == [f"v1 Namespace {namespace}"]
+
+
+@pytest.mark.parametrize("what", ["istiod", "its options"])
+def test_a_run_that_may_mend_the_waypoint_is_not_refused_before_it_has(
+    apply: Apply, client: Client, namespace: str, what: str
+) -> None:
+    dead_waypoint(client, namespace)
+    mends: Entry = {"object": config_map(namespace, "waypoint-options"), "wave": 30}
+    if what == "istiod":
+        istiod = deployment(namespace, "istiod", app="istiod")
+        istiod["spec"]["selector"]["matchLabels"] = istiod["spec"]["template"]["metadata"]["labels"] = {"app": "istiod"}
+        mends = {"object": istiod, "wave": 0}
+    result = apply([mends, through(namespace)], wait_timeout=1)
+    assert result["failed"] and labels_of(client, namespace) == {}
+    written = live(client, mends["object"])
+    assert written["metadata"]["name"] == mends["object"]["metadata"]["name"], "it could have mended the waypoint"
+
+
+def test_a_dead_waypoint_does_not_block_its_own_exit_beside_a_new_one(
+    apply: Apply, client: Client, namespace: str
+) -> None:
+    dead = {"object": dead_waypoint(client, namespace), "wave": 30}
+    apply([dead, through(namespace)], require_ready=False, wait=False)
+    other = {"object": {**dead["object"], "metadata": {"name": "other", "namespace": namespace}}, "wave": 30}
+    ready_waypoint(client, namespace, "other")
+    result = apply([dead, other, patch(namespace)], wait_timeout=1)
+    assert labels_of(client, namespace) == {MODE: "ambient"}
+    assert result["failed_objects"][0]["object"].endswith("/waypoint"), "that it is dead is still said"
+
+
+def test_what_moved_to_another_role_is_not_released(apply: Apply, client: Client, namespace: str) -> None:
+    metadata = {"name": "cart", "namespace": namespace}
+    client.create({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": [{"port": 80}]}})
+    past = {"apiVersion": "v1", "kind": "Service", "metadata": {**metadata, "labels": {USE: "none"}}}
+    own = {"object": past, "wave": 45, "patch": True, "manager": "alauda.ambient/enrolment"}
+    ready_waypoint(client, namespace)
+    apply([through(namespace), own])
+    apply([own], role="other")
+    dead_waypoint(client, namespace)
+    assert not apply([through(namespace)], prune=True, wait=False).get("failed")
+    assert live(client, past)["metadata"]["labels"] == {USE: "none"}
+
+
+def test_going_back_waits_for_no_binding(apply: Apply, client: Client, namespace: str) -> None:
+    metadata = {"name": "cart", "namespace": namespace}
+    client.create({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": [{"port": 80}]}})
+    start = time.monotonic()
+    back = apply([through(namespace), narrowing(namespace)], require_ready=False, wait_timeout=60)
+    assert (back["counts"]["changed"], back["counts"]["created"]) == (1, 1)
+    assert time.monotonic() - start < 20
+
+
+def test_a_namespace_that_joins_brings_its_services_along(apply: Apply, client: Client, namespace: str) -> None:
+    """The label of the Service is unchanged since the run before, and its waypoint has died since."""
+    metadata = {"name": "cart", "namespace": namespace, "labels": {USE: "waypoint"}}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": metadata}
+    own = {"object": service, "wave": 45, "patch": True, "manager": "alauda.ambient/enrolment"}
+    client.create({**service, "metadata": {"name": "cart", "namespace": namespace}, "spec": {"ports": [{"port": 80}]}})
+    ready_waypoint(client, namespace)
+    apply([own], wait=False)
+    dead_waypoint(client, namespace)
+    assert refused(apply([own, patch(namespace)]), f"waypoint {namespace}/waypoint is not ready")
+
+
+def test_what_turns_bad_while_the_run_waits_is_seen(apply: Apply, client: Client, namespace: str) -> None:
+    """An earlier wave takes its time; the waypoint was ready when the run began."""
+    ready_waypoint(client, namespace)
+    slow = deployment(namespace, "slow")
+    apply([slow], wait=False)
+    status_of(client, slow, replicas=1)
+
+    def happens() -> None:
+        time.sleep(1)
+        endpoint_slice(client, namespace, "waypoint", False, **{f"{GATEWAY_API}/gateway-name": "waypoint"})
+        time.sleep(1)
+        status_of(client, slow, **ROLLED_OUT)
+
+    story = threading.Thread(target=happens)
+    story.start()
+    result = apply([slow, through(namespace)], wait_timeout=20)
+    story.join()
+    assert refused(result, f"waypoint {namespace}/waypoint has no ready endpoint")
+
+
+def test_the_istiod_of_others_does_not_hide_ours(apply: Apply, client: Client, namespace: str) -> None:
+    mesh = {"ambient.alauda.io/mesh": "another"}
+    endpoint_slice(client, namespace, "istiod-another", False, app="istiod", **mesh)
+    assert apply([patch(namespace)])["counts"]["changed"] == 1
+    apply([{**patch(namespace), "object": {**patch(namespace)["object"], "metadata": {"name": namespace}}}])
+    answering_istiod(client, ready=False)
+    endpoint_slice(client, namespace, "istiod-another", True, app="istiod", **mesh)
+    assert refused(apply([patch(namespace)]), "istiod does not answer")
+    endpoint_slice(client, namespace, "istiod-another", False, app="istiod", **mesh)
+
+
+def test_an_istiod_that_fails_is_not_waited_for_again(apply: Apply, client: Client, namespace: str) -> None:
+    istiod = deployment(namespace, "istiod", app="istiod")
+    istiod["spec"]["selector"]["matchLabels"] = istiod["spec"]["template"]["metadata"]["labels"] = {"app": "istiod"}
+    apply([istiod], wait=False)
+    status_of(client, istiod, replicas=1, updatedReplicas=1)
+    waiting = {"phase": "Pending", "containerStatuses": [container({"reason": "ErrImagePull"})]}
+    pod(client, namespace, "istiod-1", "istiod", waiting)
+    start = time.monotonic()
+    result = apply([istiod, {"object": config_map(namespace, "later"), "wave": 10}], wait_timeout=60)
+    assert time.monotonic() - start < 10
+    assert result["msg"].endswith("pod istiod-1: container main: ErrImagePull")
+
+
 @pytest.mark.parametrize("scaled_by", ["somebody", "us"])
 def test_an_unchanged_istiod_that_is_scaled_to_0_stops_later_waves(
     apply: Apply, client: Client, namespace: str, scaled_by: str
@@ -276,7 +428,9 @@ def test_an_unchanged_istiod_that_is_scaled_to_0_stops_later_waves(
     status_of(client, istiod)
     later = {"object": config_map(namespace, "later"), "wave": 10}
     result = apply([istiod, later], wait_timeout=1)
-    assert result["msg"].endswith(f"waits for Deployment {namespace}/istiod: scaled to 0: there is no pod")
+    assert result["msg"].endswith(
+        f"waits for Deployment {namespace}/istiod: Deployment {namespace}/istiod is scaled to 0"
+    )
     assert result["counts"]["created"] == 0
 
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -18,7 +18,6 @@ from .fields import owned_digest, seal
 from .inventory import Inventory
 from .ledger import ensure_namespace
 from .lock import Lock
-from .moves import brought_by
 from .outcome import Outcome
 from .plan import Decision, Served, Verdict, decide
 from .preconditions import Preconditions
@@ -29,7 +28,7 @@ from .run import Run
 from .settings import Settings
 from .stages import RELEASE, in_order_of_run
 from .state import WORKERS, State, read_state
-from .writing import AN_EARLIER_WAVE, as_decided, held_back, pending_among, pending_write
+from .writing import AN_EARLIER_WAVE, TRAFFIC_CANNOT_MOVE, as_decided, pending_among, pending_write
 
 
 class Applier:
@@ -79,36 +78,52 @@ class Applier:
                 decisions = self._decide_all(pool)
                 if any(decision.verdict is Verdict.FAIL for decision in decisions):
                     return self._refuse(decisions)
-            unmet = self._unmet(decisions)
-            if unmet:
-                return self._not_ready(decisions, unmet)
+            unready = self._unready(decisions)
+            if unready:
+                return self._not_ready(decisions, unready)
             run = Run(self._client, settings, self._inventory, self._items, self._set, self._readiness, lock.check)
             return run.carry_out(pool, decisions, self._unlisted())
 
-    def _unmet(self, decisions: Sequence[Decision]) -> Mapping[str, str]:
-        """Why labels may not move, or policies not narrow, in this run or in the steps after it; {} if all is ready.
+    def _unready(self, decisions: Sequence[Decision]) -> list[Outcome]:
+        """A failure for each of what would move traffic, or narrow, beside what is not ready, in this run or after it.
 
         What the run itself brings cannot be ready yet: it is looked at when its wave has come.
         """
         settings = self._settings
-        pending = [each.item for each in pending_among(decisions)]
-        ahead = [item for item in settings.ahead if settings.reaches(item.identity)]
-        there = read_state(self._client, (item.identity for item in ahead if item.wave >= LOCK_DOWN))
-        coming = [item for item in ahead if item.identity.key not in there]
         gate = Preconditions(self._client, settings)
-        unmet = gate.unmet([*pending, *coming], [*self._set, *ahead], brought_by(pending))
-        released = [each.record.identity for each in self._unlisted() if RELEASE.covers(each.record.wave)]
-        return unmet or (gate.unmet_releases(released, self._set) if settings.prune else {})
+        pending = [each.item for each in pending_among(decisions)]
+        steps = [(pending, self._set), *((self._coming(step), step) for step in settings.ahead)]
+        for items, listed in steps:
+            unmet = gate.unmet(items, listed, pending)
+            if unmet:
+                return [Outcome(item, words.FAILED, reason=unmet[item.key]) for item in items if item.key in unmet]
+        released = [each for each in self._unlisted() if RELEASE.covers(each.record.wave) and each.releases_labels]
+        identities = [each.record.identity for each in released] if settings.prune else []
+        unmet = gate.unmet_releases(identities, self._set, pending)
+        held = self._pruner().held_back(released, "") if unmet else []
+        return [
+            replace(each, action=words.FAILED, reason=unmet[each.item.identity.key])
+            for each in held
+            if each.item.identity.key in unmet
+        ]
 
-    def _not_ready(self, decisions: Sequence[Decision], unmet: Mapping[str, str]) -> list[Outcome]:
+    def _coming(self, step: Sequence[Item]) -> list[Item]:
+        """What a later step writes, as far as is known now: what narrows only where it is not there yet."""
+        mine = [item for item in step if self._settings.reaches(item.identity)]
+        there = read_state(self._client, (item.identity for item in mine if item.wave >= LOCK_DOWN))
+        return [item for item in mine if item.identity.key not in there]
+
+    def _not_ready(self, decisions: Sequence[Decision], unready: Sequence[Outcome]) -> list[Outcome]:
         """The outcomes where nothing is written, because traffic would move to what is not ready."""
-        outcomes = [held_back(decision, unmet) for decision in decisions]
-        if not any(each.action == words.FAILED for each in outcomes):  # it is in a step after this run, or a release
-            reason = next(iter(unmet.values()))
-            first = next((at for at, each in enumerate(outcomes) if each.action == words.PENDING), 0)
-            outcomes[first] = replace(outcomes[first], action=words.FAILED, reason=reason)
-        removed = self._pruner().held_back(self._unlisted(), AN_EARLIER_WAVE)
-        return in_order_of_run(outcomes, removed, self._settings.prune)
+        failed = {each.item.key: each for each in unready}
+        outcomes = [
+            failed.pop(each.item.key) if each.item.key in failed else pending_write(each, TRAFFIC_CANNOT_MOVE)
+            for each in decisions
+        ]
+        held = self._pruner().held_back(self._unlisted(), TRAFFIC_CANNOT_MOVE)
+        removed = [failed.pop(each.item.key) if each.item.key in failed else each for each in held]
+        of_later_steps = failed.values()
+        return [*of_later_steps, *in_order_of_run(outcomes, removed, self._settings.prune)]
 
     def _has_work(self, decision: Decision) -> bool:
         """Whether something is to be written, if only that the object has come to another role."""

@@ -12,7 +12,7 @@ from typing import Any
 from ..manifests.identity import annotations_of, labels_of, name_of
 from . import waypoints
 from .moves import MODE_LABEL
-from .pods import is_failing, is_ready, pod_reason
+from .pods import is_failing, is_ready, is_unscheduled, pod_reason
 from .ready import Live, condition, is_of_before, judge, words
 
 _TEMPLATE_HASH = "pod-template-hash"
@@ -53,7 +53,8 @@ def rollout(deployment: Live, pods: Iterable[Live]) -> Lack:
     if refused and refused.get("status") == "True":
         return Lack(f"{text}: no pod can be made: {words(refused)}")
     failing = [pod for pod in _newest(pods) if is_failing(pod)]
-    if failing:
+    served = (deployment.get("status") or {}).get("availableReplicas", 0) > 0  # a node may come for the new pod
+    if failing and not (served and is_unscheduled(failing[0])):
         return Lack(f"{text}: pod {name_of(failing[0])}: {pod_reason(failing[0])}")
     return Lack(text, Patience.NONE if verdict.final else Patience.ROLLING)
 
@@ -64,7 +65,7 @@ def istiod(slices: Iterable[Live], deployments: Sequence[Live], pods: Sequence[L
         return NOTHING
     if not deployments:
         return Lack("istiod does not answer: it has no Deployment and no ready endpoint")
-    lacks = [rollout(each, _selected(each, pods)) for each in deployments]
+    lacks = [rollout(each, selected(each, pods)) for each in deployments]
     if not all(lack.text for lack in lacks):
         return Lack("istiod does not answer: it has no ready endpoint", Patience.MOMENT)
     hopeful = max(lacks, key=lambda lack: lack.patience)
@@ -99,7 +100,7 @@ def waypoint(
 
 def _proxies(deployment: Live, pods: Iterable[Live]) -> Lack:
     """What a waypoint's Deployment lacks; nothing once a pod of its newest template takes calls."""
-    lack = rollout(deployment, _selected(deployment, pods))
+    lack = rollout(deployment, selected(deployment, pods))
     scaled_down = (deployment.get("spec") or {}).get("replicas") == 0
     return NOTHING if not scaled_down and waypoints.serves(deployment) else lack
 
@@ -108,7 +109,7 @@ def nodes(namespace: str, pods: Iterable[Live], component: str, daemons: Sequenc
     """What a component that runs on each node lacks on those that run `pods` of the namespace."""
     users: dict[str, str] = {}
     for pod in pods:
-        if is_captured(pod):
+        if is_captured(pod) and is_ready(pod):  # others take no calls: those of a dead node stay until it is removed
             users.setdefault(str(pod["spec"]["nodeName"]), name_of(pod))
     by_node: dict[str, list[Live]] = {}
     for daemon in daemons:
@@ -146,14 +147,16 @@ def _on_node(component: str, node: str, user: str, daemons: Sequence[Live]) -> L
         return NOTHING
     where = f"{component} is not ready on node {node}, which runs pod {user}"
     if not daemons:
-        return Lack(f"{where}: there is no pod of it", Patience.MOMENT)
+        hint = f"if that node takes none, label the pod {MODE_LABEL}: none"
+        return Lack(f"{where}: there is no pod of it ({hint})", Patience.MOMENT)
     failing = next(filter(is_failing, daemons), None)
     told = failing or daemons[0]
     text = f"{where}: pod {name_of(told)}: {pod_reason(told) or 'is not ready'}"
     return Lack(text, Patience.NONE if failing else Patience.ROLLING)
 
 
-def _selected(deployment: Live, pods: Iterable[Live]) -> list[Live]:
+def selected(deployment: Live, pods: Iterable[Live]) -> list[Live]:
+    """The pods of a Deployment."""
     wanted: Mapping[str, str] = ((deployment.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
     namespace = deployment["metadata"]["namespace"]
     return [

@@ -60,9 +60,9 @@ def settings_of(params: Mapping[str, Any], check: bool, diff: bool) -> Settings:
     )
 
 
-def later_items(files: Sequence[str]) -> tuple[Item, ...]:
-    """What the files of later steps bring; an object that stands in several of them comes several times."""
-    return tuple(item for file in files for item in load_items([file]).items)
+def later_steps(files: Sequence[str]) -> tuple[tuple[Item, ...], ...]:
+    """What the files of later steps bring, step by step."""
+    return tuple(tuple(load_items([file]).items) for file in files)
 
 
 def _refuse_no_namespace(name: str, path: str) -> None:

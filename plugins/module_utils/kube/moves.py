@@ -11,16 +11,17 @@ from typing import Any
 
 from ..manifests.identity import Identity, Object
 from ..manifests.items import Item
+from ..manifests.waves import WAYPOINTS
 
 MODE_LABEL = "istio.io/dataplane-mode"
-_USE_WAYPOINT = "istio.io/use-waypoint"
+USE_WAYPOINT = "istio.io/use-waypoint"
 _USE_WAYPOINT_NAMESPACE = "istio.io/use-waypoint-namespace"
 _INGRESS_USE_WAYPOINT = "istio.io/ingress-use-waypoint"
 _NO_WAYPOINT = "none"
 _WITH_TEMPLATE = ("Deployment", "DaemonSet", "StatefulSet")
 _LABELLED = {
     *(("", kind) for kind in ("Namespace", "Service", "Pod")),
-    ("networking.istio.io", "ServiceEntry"),
+    *(("networking.istio.io", kind) for kind in ("ServiceEntry", "WorkloadEntry")),
     *(("apps", kind) for kind in _WITH_TEMPLATE),
 }
 
@@ -46,21 +47,27 @@ class Need:
 def leads_traffic(item: Item) -> bool:
     """Whether the item has labels that lead traffic into the mesh or to a waypoint."""
     return (item.identity.group, item.identity.kind) in _LABELLED and bool(
-        _mode(_labels(item.object)) or _waypoint(_labels(item.object), scope_of(item))
+        _mode(_labels(item.object)) or waypoint_of(_labels(item.object), scope_of(item))
     )
 
 
-def move_needs(item: Item, live: Object | None) -> frozenset[Need]:
-    """What an item newly leads traffic to. Nothing where it changes no label, leads away, or nothing is there yet."""
+def move_needs(item: Item, live: Object | None, beside: Iterable[Need] = ()) -> frozenset[Need]:
+    """What an item newly leads traffic to. Nothing where it changes no label, leads away, or nothing is there yet.
+
+    Args:
+        beside: what the labels in a Namespace lead to, which count once it joins the mesh.
+    """
     if live is None or not leads_traffic(item):
         return frozenset()
     wanted, there = _labels(item.object), _labels(live)
     if _mode(wanted) and not _mode(there):
         named = {**there, **wanted}  # a waypoint that others have named counts from now on
-        return frozenset(_needs(scope_of(item), _waypoint(named, scope_of(item))))
-    through = _waypoint(wanted, scope_of(item))
+        return frozenset([*_needs(scope_of(item), waypoint_of(named, scope_of(item))), *beside])
+    through = waypoint_of(wanted, scope_of(item))
     from_ingress = _INGRESS_USE_WAYPOINT, "true"
-    turns = through != _waypoint(there, scope_of(item)) or (has(wanted, from_ingress) and not has(there, from_ingress))
+    turns = through != waypoint_of(there, scope_of(item)) or (
+        has(wanted, from_ingress) and not has(there, from_ingress)
+    )
     return all_needs(item) if turns and through else frozenset()
 
 
@@ -68,7 +75,7 @@ def all_needs(item: Item) -> frozenset[Need]:
     """All that an item leads traffic to, whether it does so already or not."""
     if not leads_traffic(item):
         return frozenset()
-    return frozenset(_needs(scope_of(item), _waypoint(_labels(item.object), scope_of(item))))
+    return frozenset(_needs(scope_of(item), waypoint_of(_labels(item.object), scope_of(item))))
 
 
 def needs_by_namespace(listed: Iterable[Item]) -> dict[str, frozenset[Need]]:
@@ -87,28 +94,24 @@ def release_needs(identity: Identity, live: Object | None, namespace: Item | Non
         namespace: the item with the labels of its namespace, None if the run has none.
     """
     own = _labels(live or {})
-    if _USE_WAYPOINT not in own or namespace is None:
+    if USE_WAYPOINT not in own or namespace is None:
         return frozenset()
-    followed = _waypoint(_labels(namespace.object), identity.namespace)
-    return all_needs(namespace) if followed and followed != _waypoint(own, identity.namespace) else frozenset()
+    followed = waypoint_of(_labels(namespace.object), identity.namespace)
+    return all_needs(namespace) if followed and followed != waypoint_of(own, identity.namespace) else frozenset()
 
 
-def brought_by(items: Iterable[Item]) -> set[What | Need]:
-    """What a run writes itself, so that it cannot be asked for before: it is waited for in its own wave."""
-    found: set[What | Need] = set()
-    for item in items:
-        if item.identity.kind == "Gateway":
-            found.add(Need(What.WAYPOINT, f"{item.identity.namespace}/{item.identity.name}"))
-        elif is_istiod(item.object):
-            found.add(What.ISTIOD)
-        elif is_node_agent(item.object):
-            found.add(What.NODES)
-    return found
+def without_brought(needs: Collection[Need], pending: Iterable[Item]) -> frozenset[Need]:
+    """The needs that a run does not bring about itself: those cannot be asked for before it writes.
 
-
-def without_brought(needs: Collection[Need], brought: Collection[What | Need]) -> frozenset[Need]:
-    """The needs that a run does not bring about itself."""
-    return frozenset(need for need in needs if need not in brought and need.what not in brought)
+    A mesh that the run mends brings its waypoints along, and whatever it writes beside a waypoint may mend that one.
+    """
+    written = [item for item in pending if not item.patch]
+    if any(is_istiod(item.object) or is_node_agent(item.object) for item in written):
+        return frozenset()
+    beside = {item.identity.namespace for item in written if item.wave <= WAYPOINTS}
+    return frozenset(
+        need for need in needs if need.what is not What.WAYPOINT or need.name.partition("/")[0] not in beside
+    )
 
 
 def is_istiod(obj: Mapping[str, Any]) -> bool:
@@ -141,17 +144,22 @@ def scope_of(item: Item) -> str:
 
 def _labels(obj: Mapping[str, Any]) -> Mapping[str, str]:
     """The labels that count: of a workload those of its pods."""
-    part: Mapping[str, Any] = obj
+    part: Any = obj
     if obj.get("kind") in _WITH_TEMPLATE:
-        part = (obj.get("spec") or {}).get("template") or {}
-    return (part.get("metadata") or {}).get("labels") or {}
+        part = _mapping(_mapping(obj.get("spec")).get("template"))
+    return _mapping(_mapping(part.get("metadata")).get("labels"))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """Nothing where a manifest has another shape: the API server says so."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def _mode(labels: Mapping[str, str]) -> bool:
     return labels.get(MODE_LABEL) == "ambient"
 
 
-def _waypoint(labels: Mapping[str, str], namespace: str) -> str:
+def waypoint_of(labels: Mapping[str, str], namespace: str) -> str:
     """The waypoint (`namespace/name`) that labels in a namespace name, "" for none."""
-    name = labels.get(_USE_WAYPOINT) or _NO_WAYPOINT
+    name = labels.get(USE_WAYPOINT) or _NO_WAYPOINT
     return "" if name == _NO_WAYPOINT else f"{labels.get(_USE_WAYPOINT_NAMESPACE) or namespace}/{name}"

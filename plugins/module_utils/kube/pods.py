@@ -48,8 +48,14 @@ def is_failing(pod: Live) -> bool:
     status = pod.get("status") or {}
     if (pod.get("metadata") or {}).get("deletionTimestamp"):
         return False  # its successor counts
-    unscheduled = _condition(status, "PodScheduled").get("status") == "False"
-    return unscheduled or status.get("phase") == "Failed" or any(map(_container_reason, _containers(status)))
+    if is_unscheduled(pod):
+        return True
+    return status.get("phase") == "Failed" or any(map(_container_reason, _containers(status)))
+
+
+def is_unscheduled(pod: Live) -> bool:
+    """Whether no node takes the pod."""
+    return _condition(pod.get("status") or {}, "PodScheduled").get("status") == "False"
 
 
 def is_ready(pod: Live) -> bool:

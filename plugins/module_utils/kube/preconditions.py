@@ -27,6 +27,8 @@ from .moves import (
     ZTUNNEL_LABEL,
     Need,
     What,
+    all_needs,
+    is_istiod,
     leads_traffic,
     move_needs,
     needs_by_namespace,
@@ -35,11 +37,11 @@ from .moves import (
     without_brought,
 )
 from .settings import Settings
-from .state import WORKERS
+from .state import WORKERS, read_state
 from .wait import seconds_since_written
 from .waypoints import GATEWAY_LABEL
 
-_PAUSE = 0.5
+_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
 _MOMENT = 5.0  # so long a controller may take to write what is about to come
 _MANY = 20  # namespaces from which on pods are read by one LIST over the cluster
 _TOLD = 3
@@ -57,68 +59,86 @@ class Preconditions:
         self._client = client
         self._settings = settings
 
-    def unmet(
-        self, items: Iterable[Item], listed: Collection[Item], brought: Collection[What | Need] = frozenset()
-    ) -> Reasons:
+    def unmet(self, items: Sequence[Item], listed: Collection[Item], pending: Collection[Item] = ()) -> Reasons:
         """Why items that are about to be written may not be, in a line each; waits for what is on its way.
 
         Args:
-            listed: all items of the run, among them the labels that narrowing items rely on.
-            brought: what the run itself brings; that is not asked for.
+            listed: all items of the step, among them the labels that narrowing items rely on.
+            pending: what the run writes before; what that brings is not asked for.
         """
-        if not self._settings.require_ready:
+        moving = [item for item in items if leads_traffic(item)]
+        narrowing = [item for item in items if item.wave >= LOCK_DOWN]
+        if not self._settings.require_ready or not (moving or narrowing):
             return {}
-        concerned = list(items)
-        moving = [item for item in concerned if leads_traffic(item)]
-        needs: dict[str, frozenset[Need]] = {item.key: frozenset() for item in concerned}
-        narrowing = [item for item in concerned if item.wave >= LOCK_DOWN]
-        opened = needs_by_namespace(listed) if narrowing else {}
-        for item in narrowing:
-            needs[item.key] = opened.get(item.identity.namespace, frozenset())
-        with ThreadPoolExecutor(WORKERS) as pool:
-            found = pool.map(self._live, (item.identity for item in moving))
-            for item, live in zip(moving, found, strict=True):
-                if isinstance(live, AmbientError):
-                    return {item.key: f"cannot be looked at: {explain(live)}"}
-                needs[item.key] |= move_needs(item, live)
-        return self.unmet_needs({key: without_brought(found, brought) for key, found in needs.items()})
+        led = needs_by_namespace(listed)
+        needs = {item.key: led.get(item.identity.namespace, frozenset()) for item in narrowing}
+        try:
+            live = self._live(item.identity for item in moving)
+        except AmbientError as error:
+            return {item.key: f"what it leads to now cannot be read: {explain(error)}" for item in moving}
+        for item in moving:
+            beside = led.get(scope_of(item), frozenset()) if item.identity.kind == "Namespace" else frozenset()
+            found = move_needs(item, live.get(item.identity), beside)
+            needs[item.key] = needs.get(item.key, frozenset()) | found
+        return self._unmet({key: without_brought(found, pending) for key, found in needs.items()})
 
-    def unmet_releases(self, released: Iterable[Identity], listed: Collection[Item]) -> Reasons:
+    def unmet_releases(
+        self, released: Iterable[Identity], listed: Collection[Item], pending: Collection[Item] = ()
+    ) -> Reasons:
         """Why labels may not be released, by Identity.key: what is followed then is not ready."""
-        if not self._settings.require_ready:
-            return {}
         namespaces = {
-            item.identity.name: item for item in listed if item.identity.kind == "Namespace" and leads_traffic(item)
+            item.identity.name: item for item in listed if item.identity.kind == "Namespace" and all_needs(item)
         }
         led = [identity for identity in released if identity.namespace in namespaces]
-        needs: dict[str, Collection[Need]] = {}
-        with ThreadPoolExecutor(WORKERS) as pool:
-            for identity, live in zip(led, pool.map(self._live, led), strict=True):
-                if isinstance(live, AmbientError):
-                    return {identity.key: f"cannot be looked at: {explain(live)}"}
-                needs[identity.key] = release_needs(identity, live, namespaces[identity.namespace])
-        return self.unmet_needs(needs)
+        if not self._settings.require_ready or not led:
+            return {}
+        try:
+            live = self._live(led)
+        except AmbientError as error:
+            return {identity.key: f"what it leads to now cannot be read: {explain(error)}" for identity in led}
+        needs = {
+            identity.key: release_needs(identity, live.get(identity), namespaces[identity.namespace])
+            for identity in led
+        }
+        return self._unmet({key: without_brought(found, pending) for key, found in needs.items()})
+
+    def stuck(self, items: Iterable[Item]) -> Reasons:
+        """Why istiod, if it is among the items, will not become ready by waiting; by Item.key."""
+        found: Reasons = {}
+        for item in items:
+            if not is_istiod(item.object):
+                continue
+            try:
+                live = self._client.get(item.identity)
+                pods = self._client.list("v1", "Pod", item.identity.namespace) if live else []
+            except AmbientError:
+                continue  # whoever waits for it says why
+            lack = data_plane.rollout(live, data_plane.selected(live, pods)) if live else NOTHING
+            if lack.text and lack.patience is Patience.NONE:
+                found[item.key] = lack.text
+        return found
 
     def let_settle(self, items: Iterable[Item], listed: Iterable[Item]) -> None:
         """Pause until what opens beside items that narrow is old enough for every ztunnel to have heard of it.
 
         It may come from the step before this run; the API server knows when it was written.
         """
-        narrowed = {item.identity.namespace for item in items if item.wave >= LOCK_DOWN}
-        opens = (each for each in listed if ADMITS <= each.wave < LOCK_DOWN and scope_of(each) in narrowed)
-        identities = {each.identity for each in opens}
-        if not self._settings.settle or not identities:
+        seconds = self._settings.settle
+        narrowed = {item.identity.namespace for item in items if item.wave >= LOCK_DOWN} if seconds else set()
+        opens = {each.identity for each in listed if ADMITS <= each.wave < LOCK_DOWN and scope_of(each) in narrowed}
+        if not opens:
             return
-        with ThreadPoolExecutor(WORKERS) as pool:
-            found = [live for live in pool.map(self._live, identities) if isinstance(live, dict)]
-        youngest = max(0.0, min(map(seconds_since_written, found), default=self._settings.settle))  # clocks may differ
-        if youngest < self._settings.settle:
-            pause = self._settings.settle - youngest
-            self._settings.progress(f"pause for {pause:.0f} s: the ztunnels learn of what opens")
-            self._settings.sleep(pause)
+        try:
+            ages = list(map(seconds_since_written, read_state(self._client, opens).values()))
+        except AmbientError:
+            ages = [0.0]  # nobody knows: they may just have come
+        youngest = max(0.0, min(ages, default=seconds))  # clocks may differ
+        if youngest < seconds:
+            self._settings.progress(f"pause for {seconds - youngest:.0f} s: the ztunnels learn of what opens")
+            self._settings.sleep(seconds - youngest)
 
-    def unmet_needs(self, needs: Mapping[str, Collection[Need]]) -> Reasons:
-        """As `unmet`, for needs that are known. The keys are those of the result."""
+    def _unmet(self, needs: Mapping[str, Collection[Need]]) -> Reasons:
+        """By the keys of the needs, what they lack in a line."""
         lacks = self._wait({need for found in needs.values() for need in found})
         texts = {need: lack.text for need, lack in lacks.items() if lack.text}
         reasons = {}
@@ -131,39 +151,48 @@ class Preconditions:
 
     def _wait(self, needs: Collection[Need]) -> dict[Need, Lack]:
         """What the needs lack: at once where nothing helps but a person, else when it is there or the time is up."""
-        heartbeat = Heartbeat(self._settings.progress, "before traffic moves, wait for")
+        heartbeat = Heartbeat(self._settings.progress, "before traffic moves, wait:")
         start = time.monotonic()
         since: dict[Need, float] = {}  # when a controller had all that it needs to write what is lacking
-        left = dict.fromkeys(needs, NOTHING)
+        pause = _PAUSE
+        left = self._look(needs)
         while left:
-            left = {need: lack for need, lack in self._look(left).items() if lack.text}
             now = time.monotonic()
             since = {need: since.get(need, now) for need, lack in left.items() if lack.patience is Patience.MOMENT}
             overdue = any(
                 lack.patience is Patience.NONE or now - since.get(need, now) >= _MOMENT for need, lack in left.items()
             )
             if overdue or not self._settings.wait or now - start >= self._settings.timeout:
-                return left
-            heartbeat.beat({_as_identity(need): lack.text for need, lack in left.items()})
-            if left:
-                self._settings.sleep(_PAUSE)
+                break
+            heartbeat.beat({Identity("", "", need.what.value, "", need.name): lack.text for need, lack in left.items()})
+            self._settings.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+            left = self._look(left) or self._look(needs)  # what was ready before may have turned bad meanwhile
         return left
 
     def _look(self, needs: Iterable[Need]) -> dict[Need, Lack]:
-        """What each need lacks just now."""
+        """What is lacking just now; only those that lack something."""
         wanted = sorted(needs, key=lambda need: (need.what.value, need.name))
+        if not wanted:
+            return {}
         try:
             look = _Look(self._client, self._settings.mesh, {n.name for n in wanted if n.what is What.NODES})
         except AmbientError as error:
-            return dict.fromkeys(wanted, Lack(f"it cannot be looked at: {explain(error)}"))
+            text = f"the pods of the namespace, of istio-cni and of ztunnel cannot be read: {explain(error)}"
+            return {wanted[0]: Lack(text)}
         with ThreadPoolExecutor(WORKERS) as pool:
-            return dict(zip(wanted, pool.map(look.at, wanted), strict=True))
+            return {need: lack for need, lack in zip(wanted, pool.map(look.at, wanted), strict=True) if lack.text}
 
-    def _live(self, identity: Identity) -> Object | AmbientError | None:
-        try:
-            return self._client.get(identity)
-        except AmbientError as error:
-            return error
+    def _live(self, identities: Iterable[Identity]) -> dict[Identity, Object]:
+        """The objects that are there: of workloads the whole, with the labels of their pods, of others the metadata."""
+        wanted = set(identities)
+        whole = [identity for identity in wanted if identity.group == "apps"]
+        with ThreadPoolExecutor(WORKERS) as pool:
+            found = {
+                identity: obj for identity, obj in zip(whole, pool.map(self._client.get, whole), strict=True) if obj
+            }
+        state = read_state(self._client, wanted - set(whole))
+        return found | {identity: state[identity.key] for identity in wanted if identity.key in state}
 
 
 class _Look:
@@ -182,7 +211,7 @@ class _Look:
         try:
             return looks[need.what](need.name)
         except AmbientError as error:
-            return Lack(f"{need.what.value} {need.name} cannot be looked at: {explain(error)}".replace("  ", " "))
+            return Lack(f"{' '.join(filter(None, (need.what.value, need.name)))} cannot be read: {explain(error)}")
 
     def _istiod(self, _name: str) -> Lack:
         slices = self._ours(self._client.list(*_SLICE, label_selector=_selector(ISTIOD_LABEL)))
@@ -192,9 +221,8 @@ class _Look:
         return data_plane.istiod(slices, deployments, self._pods_with(ISTIOD_LABEL))
 
     def _ours(self, found: Sequence[Object]) -> Sequence[Object]:
-        """Those of this mesh; all where none says to which mesh it belongs."""
-        labelled = [obj for obj in found if mesh_of(obj)]
-        return [obj for obj in labelled if mesh_of(obj) == self._mesh] if labelled else found
+        """Those that are not of another mesh of ours; what others have installed does not say to which it belongs."""
+        return [obj for obj in found if mesh_of(obj) in ("", self._mesh)]
 
     def _waypoint(self, name: str) -> Lack:
         namespace, _slash, gateway_name = name.partition("/")
@@ -245,8 +273,3 @@ def _by_hand(gateway: Object, namespace: str) -> list[tuple[str, str]]:
             service, *rest = str(address.get("value") or "").split(".")
             found.append((rest[0] if rest else namespace, service))
     return found
-
-
-def _as_identity(need: Need) -> Identity:
-    """A need as progress lines name it."""
-    return Identity.parse("v1", need.what.value, need.name)

@@ -46,6 +46,11 @@ class Candidate:
     moved: bool = False
     other: str = ""
 
+    @property
+    def releases_labels(self) -> bool:
+        """Whether labels go with it that nobody else of the set keeps."""
+        return self.record.patch and not self.moved and not self.other
+
 
 def candidates(inventory: Inventory, items: Iterable[Item], roles: Collection[str]) -> list[Candidate]:
     """The records of these roles that no item answers to, or only one of another role of the set.

@@ -16,6 +16,7 @@ from .lookups import is_waited_for
 from .outcome import Outcome
 from .settings import Settings
 from .wait import wait_ready
+from .waypoints import waypoint_wanted
 
 # Ready as soon as they are served; to look again costs more than it tells.
 _SERVED_AT_ONCE = ("CustomResourceDefinition", "Namespace")
@@ -37,7 +38,10 @@ class Readiness:
         new = [
             item
             for item in items
-            if item.key not in self._seen and (self._settings.wait or item.identity.kind == "CustomResourceDefinition")
+            if item.key not in self._seen
+            and (self._settings.wait or item.identity.kind == "CustomResourceDefinition")
+            # On the way back a waypoint may be dead: what was bound to it is bound again, that is all.
+            and (self._settings.require_ready or not waypoint_wanted(item))
         ]
         try:
             why = wait_ready(self._client, new, self._settings.timeout, self._settings.progress)

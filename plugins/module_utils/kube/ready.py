@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .moves import is_istiod, is_node_agent
+from .moves import is_istiod
 from .routes import route
 
 Live = Mapping[str, Any]
@@ -98,10 +98,8 @@ def _deployment(obj: Live, spec: Live, status: Live) -> Verdict:
     return Verdict(f"{verdict.missing}, its roll-out is paused") if spec.get("paused") else verdict
 
 
-def _daemon_set(obj: Live, spec: Live, status: Live) -> Verdict:
+def _daemon_set(_obj: Live, spec: Live, status: Live) -> Verdict:
     wanted, available = status.get("desiredNumberScheduled", 0), status.get("numberAvailable", 0)
-    if not wanted and is_node_agent(obj):
-        return Verdict("fits on no node")
     if _strategy(spec) == "OnDelete":
         return _count(available, wanted)
     return _count(min(status.get("updatedNumberScheduled", 0), available), wanted)

@@ -99,10 +99,10 @@ class Run:
     def _take_away(self, pool: ThreadPoolExecutor, stage: Stage, found: Sequence[Candidate]) -> None:
         if not found:
             return
-        if stage is RELEASE and self._is_held(found):
-            return
         if stage is not WIDEN and stage is not self._stages[-1]:
             self._look_at_all(stage)
+        if stage is RELEASE and self._is_held(found):
+            return
         if self._failed:
             self._outcomes += self._pruner.held_back(found, self._failed)
             return
@@ -114,11 +114,8 @@ class Run:
 
     def _is_held(self, found: Sequence[Candidate]) -> bool:
         """Whether labels stay, because what is followed without them is not ready; the outcomes then say so."""
-        unmet = (
-            {}
-            if self._failed
-            else self._preconditions.unmet_releases((each.record.identity for each in found), self._before)
-        )
+        released = [each.record.identity for each in found if each.releases_labels]
+        unmet = {} if self._failed else self._preconditions.unmet_releases(released, self._before)
         if not unmet:
             return False
         self._outcomes += [

@@ -24,7 +24,7 @@ class Settings:
         settle: how long to pause between two stages where the first has moved traffic.
         sleep: how to pause.
         require_ready: whether what labels lead to must be ready before they move, and before policies narrow.
-        ahead: what the steps after this run bring; what that moves to must be ready before this run writes.
+        ahead: what each step after this run brings; what that moves to must be ready before this run writes.
     """
 
     mesh: str
@@ -41,7 +41,7 @@ class Settings:
     settle: float = 0
     lock_timeout: float = 60
     require_ready: bool = True
-    ahead: tuple[Item, ...] = ()
+    ahead: tuple[tuple[Item, ...], ...] = ()
     progress: Progress = field(default=lambda line: None)
     sleep: Callable[[float], None] = field(default=time.sleep)
 

@@ -9,12 +9,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..manifests.items import Item
+from .moves import USE_WAYPOINT, waypoint_of
 from .ready import READY, Live, Verdict, condition, judge
 
 GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
 _MANAGED_LABEL = "gateway.istio.io/managed"
-_USE_WAYPOINT = "istio.io/use-waypoint"
-_USE_WAYPOINT_NAMESPACE = "istio.io/use-waypoint-namespace"
 _BOUND = "istio.io/WaypointBound"
 _BOUND_TO = re.compile(r"attached to waypoint ([^\s,;]+)")
 _CLASS = "istio-waypoint"
@@ -27,11 +26,7 @@ def waypoint_wanted(item: Item) -> str:
     identity = item.identity
     if not item.patch or identity.group or identity.kind not in _LABELLED:
         return ""
-    labels = item.object["metadata"].get("labels") or {}
-    name = labels.get(_USE_WAYPOINT) or "none"
-    if name == "none":
-        return ""
-    return f"{labels.get(_USE_WAYPOINT_NAMESPACE) or identity.namespace or identity.name}/{name}"
+    return waypoint_of(item.object["metadata"].get("labels") or {}, identity.namespace or identity.name)
 
 
 def is_deployed_waypoint(gateway: Live) -> bool:
@@ -115,7 +110,7 @@ def _never_bound(live: Live) -> bool:
 
 
 def _follows_its_namespace(live: Live) -> bool:
-    if _never_bound(live) or _USE_WAYPOINT in (live["metadata"].get("labels") or {}):
+    if _never_bound(live) or USE_WAYPOINT in (live["metadata"].get("labels") or {}):
         return False
     found: Mapping[str, Any] = condition(live, _BOUND) or {}
     return found.get("reason") != "UnsupportedTrafficType"  # a waypoint for workloads alone

@@ -28,6 +28,7 @@ from .waypoints import is_waypoint_item
 
 _GONE = (UNREACHABLE, 401)  # what the transport could not mend holds for every other request too
 AN_EARLIER_WAVE = "an earlier wave failed"
+TRAFFIC_CANNOT_MOVE = "not written, because traffic cannot move yet"
 
 
 class Writer:
@@ -66,19 +67,21 @@ class Writer:
     def _write_wave(self, pool: ThreadPoolExecutor, wave: int, batch: Sequence[Decision]) -> list[Outcome]:
         if all(decision.verdict is Verdict.UNCHANGED for decision in batch):
             return [as_decided(decision) for decision in batch]
-        pending = [each.item for each in pending_among(batch)]
-        unmet = self._preconditions.unmet(pending, self._items)
-        if unmet:
-            return [held_back(decision, unmet) for decision in batch]
         earlier = self._relied_on(wave)
-        missing = self._readiness.wait(earlier)
+        missing = self._preconditions.stuck(earlier) or self._readiness.wait(earlier)
         if missing:
             first = min(f"{item.identity.short}: {missing[item.key]}" for item in earlier if item.key in missing)
             return [Outcome(decision.item, words.FAILED, reason=f"waits for {first}") for decision in batch]
+        unmet = self._preconditions.unmet([each.item for each in pending_among(batch)], self._items)
+        if unmet:  # looked at last, for what comes before may have taken its time
+            return [held_back(decision, unmet) for decision in batch]
         done = list(pool.map(self._write_one, batch))
         if self._cut_off:
             return done
-        missing = self._readiness.wait(each.item for each in done if each.action != words.FAILED)
+        written = (each for each in done if each.action != words.FAILED)
+        missing = self._readiness.wait(
+            each.item for each in written if each.action != words.UNCHANGED or not is_waypoint_item(each.item)
+        )
         new = Served.by(each.item for each in done if each.action != words.FAILED).kinds
         if new:
             await_kinds(self._client.discovery, new)
@@ -150,7 +153,7 @@ def held_back(decision: Decision, unmet: Mapping[str, str]) -> Outcome:
     """The outcome where what some of the items rely on is not ready: those fail, and with them nothing is written."""
     if decision.verdict is not Verdict.UNCHANGED and decision.item.key in unmet:
         return Outcome(decision.item, words.FAILED, reason=unmet[decision.item.key])
-    return pending_write(decision, "not written, because traffic cannot move yet")
+    return pending_write(decision, TRAFFIC_CANNOT_MOVE)
 
 
 def pending_write(decision: Decision, reason: str) -> Outcome:

@@ -120,6 +120,15 @@ def test_a_rolling_waypoint_with_a_new_pod_takes_traffic() -> None:
     assert waypoint("shop/waypoint", gateway(), [rolling], [], [SLICE]) == NOTHING
 
 
+def test_a_new_pod_that_no_node_takes_yet_is_waited_for_while_an_old_one_serves() -> None:
+    rolling = deployment(ready=1)
+    rolling["status"].update({"replicas": 2, "updatedReplicas": 1, "availableReplicas": 1})
+    pending = pod("new", {"conditions": [{"type": "PodScheduled", "status": "False", "message": "0/2 nodes"}]})
+    assert waypoint("shop/waypoint", gateway(), [rolling], [pending], []).patience is Patience.ROLLING
+    rolling["status"]["availableReplicas"] = 0
+    assert waypoint("shop/waypoint", gateway(), [rolling], [pending], []).patience is Patience.NONE
+
+
 def test_a_gateway_that_is_served_by_hand_needs_no_deployment() -> None:
     by_hand = gateway(addresses=[{"type": "Hostname", "value": "proxy.shop.svc.cluster.local"}])
     assert waypoint("shop/waypoint", by_hand, [], [], [SLICE]) == NOTHING
@@ -152,7 +161,8 @@ def on(node: str, status: dict[str, Any], name: str = "z") -> dict[str, Any]:
         ([], "ztunnel runs on no node, but pods of namespace shop do", Patience.NONE),
         (
             [on("two", READY)],
-            "ztunnel is not ready on node one, which runs pod cart: there is no pod of it",
+            "ztunnel is not ready on node one, which runs pod cart: there is no pod of it "
+            "(if that node takes none, label the pod istio.io/dataplane-mode: none)",
             Patience.MOMENT,
         ),
         (
@@ -177,6 +187,7 @@ def test_each_node_with_pods_needs_its_own(daemons: Any, text: str, patience: Pa
         pod("cart", READY, hostNetwork=True),
         pod("cart", READY, nodeName=""),
         pod("cart", {"phase": "Succeeded"}),
+        pod("cart", {"phase": "Running", "conditions": [{"type": "Ready", "status": "False"}]}),  # of a dead node
         pod("cart", READY, metadata={"deletionTimestamp": "2026-01-01"}),
         pod("cart", READY, metadata={"labels": {"istio.io/dataplane-mode": "none"}}),
         pod("cart", READY, metadata={"annotations": {"sidecar.istio.io/status": "{}"}}),

@@ -10,7 +10,6 @@ import pytest
 from ansible_collections.alauda.ambient.plugins.module_utils.kube.moves import (
     Need,
     What,
-    brought_by,
     leads_traffic,
     move_needs,
     needs_by_namespace,
@@ -109,11 +108,28 @@ def test_a_released_label_leads_to_what_the_namespace_names() -> None:
     assert release_needs(cart, own, None) == set()
 
 
-def test_what_a_run_brings_itself_is_not_asked_for_before() -> None:
+def test_what_a_run_brings_or_mends_itself_is_not_asked_for_before() -> None:
     gateway = Item(labelled("Gateway", {}, "gateway.networking.k8s.io/v1"), 30)
+    options = Item(labelled("ConfigMap", {}), 30)
+    route = Item(labelled("HTTPRoute", {}, "gateway.networking.k8s.io/v1"), 40)
     istiod = Item(labelled("Deployment", {"app": "istiod"}, "apps/v1"), 0)
     ztunnel = Item(labelled("DaemonSet", {"app": "ztunnel"}, "apps/v1"), 20)
-    needs = {ISTIOD, NODES, WAYPOINT, Need(What.WAYPOINT, "shop/cart")}
-    assert without_brought(needs, brought_by([gateway])) == {ISTIOD, NODES, WAYPOINT}
-    assert without_brought(needs, brought_by([istiod, ztunnel])) == {WAYPOINT, Need(What.WAYPOINT, "shop/cart")}
-    assert without_brought(needs, brought_by([policy()])) == needs
+    elsewhere = Need(What.WAYPOINT, "edge/shared")
+    needs = {ISTIOD, NODES, WAYPOINT, elsewhere}
+    for beside in (gateway, options):
+        assert without_brought(needs, [beside]) == {ISTIOD, NODES, elsewhere}
+    for mesh in (istiod, ztunnel):
+        assert without_brought(needs, [mesh]) == set(), "waypoints may come back with it"
+    assert without_brought(needs, [policy(), route, patch("Service", THROUGH)]) == needs
+
+
+def test_what_leads_somewhere_in_a_namespace_counts_once_it_joins() -> None:
+    joining = patch("Namespace", IN)
+    assert move_needs(joining, labelled("Namespace", {}), {WAYPOINT}) == {ISTIOD, NODES, WAYPOINT}
+    assert move_needs(joining, labelled("Namespace", IN), {WAYPOINT}) == set()
+
+
+@pytest.mark.parametrize("spec", ["x", {"template": "x"}, {"template": {"metadata": "x"}}, None])
+def test_a_manifest_of_another_shape_leads_nowhere(spec: Any) -> None:
+    obj = {**labelled("Deployment", {}, "apps/v1"), "spec": spec}
+    assert not leads_traffic(Item(obj, 0))
