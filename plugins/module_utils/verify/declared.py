@@ -24,7 +24,7 @@ class Declared:
         enrolled: names of the namespaces that shall be in the mesh.
         off: names of those that shall not.
         namespaces: what is declared for those in the mesh.
-        waypoints: the waypoints that they use or that stand in them.
+        waypoints: all that are declared; where the verification is limited, those that the namespaces use.
         only: the namespaces to which the verification is limited; empty where it is not.
     """
 
@@ -43,7 +43,8 @@ class Declared:
             enrolled=tuple(space.name for space in inside),
             off=tuple(space.name for space in mesh.released() if not only or space.name in only),
             namespaces=inside,
-            waypoints=tuple(w for w in mesh.waypoints if not only or w.ref in used or w.namespace in only),
+            # One that stands in them and that they do not use may be why they left it: it must not take them back.
+            waypoints=tuple(w for w in mesh.waypoints if not only or w.ref in used),
             only=frozenset(only),
         )
 

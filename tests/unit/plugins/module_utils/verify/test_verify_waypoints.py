@@ -491,3 +491,12 @@ def test_what_was_written_a_moment_ago_is_looked_at_again(monkeypatch: pytest.Mo
     declared = Declared.of(parse_mesh({"namespaces": [{"name": "shop", "state": "l4"}]}))
     run.verify(World(), run.Request("passive", "default", declared, "", 1, settle=5), run.Progress(None))
     assert len(looks) == 2
+
+
+def test_a_batch_is_not_judged_by_a_waypoint_that_it_has_left() -> None:
+    """It may have left that waypoint because it is dead: to be taken back there would be worse."""
+    waypoints = [{"name": "waypoint", "namespace": "shop"}]
+    for state, looked_at in (("l4-strict", []), ("l7", ["shop/waypoint"])):
+        mesh = parse_mesh({"waypoints": waypoints, "namespaces": [{"name": "shop", "state": state}]})
+        assert [str(each.ref) for each in Declared.of(mesh, ["shop"]).waypoints] == looked_at
+        assert [str(each.ref) for each in Declared.of(mesh).waypoints] == ["shop/waypoint"], "the mesh as a whole is"
