@@ -24,7 +24,7 @@ _NAMED = 3
 
 def refuse_place(dest: Path, files: Collection[str]) -> None:
     """AmbientError for a place where no tree belongs, or one that holds files which are none of a tree's."""
-    for place in {Path(os.path.normpath(Path.cwd() / dest)), dest.resolve()}:
+    for place in (Path(os.path.normpath(Path.cwd() / dest)), dest.resolve()):
         if why := _why_not(place):
             raise AmbientError(why, path=str(place), hint=_ELSEWHERE)
     if not dest.is_dir() or (dest / LIST_FILE).exists() or (dest / STAGING).exists():
