@@ -62,9 +62,9 @@ def test_named_parts_bring_what_they_need_and_keep_the_order() -> None:
         "toolchain",
         "environment",
         "molecule install",
-        "molecule guard",
         "molecule engine",
         "molecule adoption",
+        "molecule guard",
         "molecule waypoints",
         "molecule policies",
     ]
@@ -165,3 +165,11 @@ def test_help_is_the_default_and_names_the_targets() -> None:
     shown = subprocess.run(["make"], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
     for target in ("demo", "demo-down", "test", "test-all", "lint", "unit", "molecule", "cluster", "help"):
         assert f" {target} " in shown
+
+
+def test_what_the_time_does_not_allow_is_left_out_unless_it_was_asked_for() -> None:
+    part = Part("slow", (GOOD,), within=60)
+    assert run.late(part, 61, asked_for=False)
+    assert not run.late(part, 59, asked_for=False)
+    assert not run.late(part, 61, asked_for=True)
+    assert not run.late(Part("always", (GOOD,)), 9999, asked_for=False)
