@@ -45,6 +45,15 @@ def patch(namespace: str, **labels: str) -> Entry:
     return {"object": obj, "wave": 50, "patch": True, "manager": "alauda.ambient/enrolment"}
 
 
+def service_patch(client: Client, namespace: str, waypoint: str) -> Entry:
+    """The patch of a user's Service that is there: its own way, through a waypoint or past it."""
+    metadata = {"name": "cart", "namespace": namespace}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": metadata}
+    client.create({**service, "spec": {"ports": [{"port": 80}]}})
+    labelled = {**service, "metadata": {**metadata, "labels": {USE: waypoint}}}
+    return {"object": labelled, "wave": 45, "patch": True, "manager": "alauda.ambient/enrolment"}
+
+
 def through(namespace: str, waypoint: str = "waypoint") -> Entry:
     return patch(namespace, **{USE: waypoint})
 
@@ -236,10 +245,8 @@ def test_a_later_step_holds_back_the_first(apply: Apply, namespace: str, tmp_pat
 
 def test_a_label_is_not_released_towards_what_is_not_ready(apply: Apply, client: Client, namespace: str) -> None:
     """The Service went its own way; without its label it follows its namespace to a waypoint."""
-    metadata = {"name": "cart", "namespace": namespace}
-    client.create({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": [{"port": 80}]}})
-    past = {"apiVersion": "v1", "kind": "Service", "metadata": {**metadata, "labels": {USE: "none"}}}
-    own = {"object": past, "wave": 45, "patch": True, "manager": "alauda.ambient/enrolment"}
+    own = service_patch(client, namespace, "none")
+    past = own["object"]
     ready_waypoint(client, namespace)
     apply([through(namespace), own])
     endpoint_slice(client, namespace, "waypoint", False, **{f"{GATEWAY_API}/gateway-name": "waypoint"})
@@ -334,10 +341,8 @@ def test_a_dead_waypoint_does_not_block_its_own_exit_beside_a_new_one(
 
 
 def test_what_moved_to_another_role_is_not_released(apply: Apply, client: Client, namespace: str) -> None:
-    metadata = {"name": "cart", "namespace": namespace}
-    client.create({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": [{"port": 80}]}})
-    past = {"apiVersion": "v1", "kind": "Service", "metadata": {**metadata, "labels": {USE: "none"}}}
-    own = {"object": past, "wave": 45, "patch": True, "manager": "alauda.ambient/enrolment"}
+    own = service_patch(client, namespace, "none")
+    past = own["object"]
     ready_waypoint(client, namespace)
     apply([through(namespace), own])
     apply([own], role="other")
@@ -357,10 +362,7 @@ def test_going_back_waits_for_no_binding(apply: Apply, client: Client, namespace
 
 def test_a_namespace_that_joins_brings_its_services_along(apply: Apply, client: Client, namespace: str) -> None:
     """The label of the Service is unchanged since the run before, and its waypoint has died since."""
-    metadata = {"name": "cart", "namespace": namespace, "labels": {USE: "waypoint"}}
-    service = {"apiVersion": "v1", "kind": "Service", "metadata": metadata}
-    own = {"object": service, "wave": 45, "patch": True, "manager": "alauda.ambient/enrolment"}
-    client.create({**service, "metadata": {"name": "cart", "namespace": namespace}, "spec": {"ports": [{"port": 80}]}})
+    own = service_patch(client, namespace, "waypoint")
     ready_waypoint(client, namespace)
     apply([own], wait=False)
     dead_waypoint(client, namespace)

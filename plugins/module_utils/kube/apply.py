@@ -100,12 +100,8 @@ class Applier:
         released = [each for each in self._unlisted() if RELEASE.covers(each.record.wave) and each.releases_labels]
         identities = [each.record.identity for each in released] if settings.prune else []
         unmet = gate.unmet_releases(identities, self._set, pending)
-        held = self._pruner().held_back(released, "") if unmet else []
-        return [
-            replace(each, action=words.FAILED, reason=unmet[each.item.identity.key])
-            for each in held
-            if each.item.identity.key in unmet
-        ]
+        held = self._pruner().held_back(released, TRAFFIC_CANNOT_MOVE, unmet) if unmet else []
+        return [each for each in held if each.action == words.FAILED and each.item.identity.key in unmet]
 
     def _coming(self, step: Sequence[Item]) -> list[Item]:
         """What a later step writes, as far as is known now: what narrows only where it is not there yet."""

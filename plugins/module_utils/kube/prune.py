@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import groupby
+from types import MappingProxyType
 
 from ..errors import AmbientError
 from ..manifests.identity import Object
@@ -94,13 +95,20 @@ class Pruner:
         """Whether `run` has something to do that is worth a lock: what was foreseen goes, or is forgotten."""
         return self._settings.prune and any(each.action in (*words.WRITES, words.KEPT) for each in planned)
 
-    def held_back(self, found: Sequence[Candidate], reason: str) -> list[Outcome]:
-        """The outcomes where the run has failed before it came to this."""
+    def held_back(
+        self, found: Sequence[Candidate], reason: str, unmet: Mapping[str, str] = MappingProxyType({})
+    ) -> list[Outcome]:
+        """The outcomes where the run has failed before it came to this, or because of some (by Identity.key)."""
         try:
             planned = self.plan(found)[0]
         except AmbientError:
             return []  # the API server is gone, as the failures before say
-        return [pending(each, reason) for each in planned]
+        return [
+            replace(each, action=words.FAILED, reason=unmet[each.item.identity.key])
+            if each.item.identity.key in unmet
+            else pending(each, reason)
+            for each in planned
+        ]
 
     def run(
         self,

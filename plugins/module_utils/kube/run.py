@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 from ..manifests.items import Item
 from . import outcome as words
@@ -118,12 +117,7 @@ class Run:
         unmet = {} if self._failed else self._preconditions.unmet_releases(released, self._before)
         if not unmet:
             return False
-        self._outcomes += [
-            replace(each, action=words.FAILED, reason=unmet[each.item.identity.key])
-            if each.item.identity.key in unmet
-            else each
-            for each in self._pruner.held_back(found, AN_EARLIER_STEP)
-        ]
+        self._outcomes += self._pruner.held_back(found, AN_EARLIER_STEP, unmet)
         self._note([], AN_EARLIER_STEP)
         return True
 
